@@ -1,0 +1,140 @@
+//! Fitting: from comparisons to a preference model, with the evidence of how it went.
+//!
+//! The estimator (its settings) and the model are different types, so that a fitted model carries
+//! nothing but what it needs to answer.
+
+use crate::{Comparison, PreferenceModel, PromptId, ResponseId};
+use serde::{Deserialize, Serialize};
+use std::error::Error;
+
+/// Why a fit stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FitStatus {
+    /// A closed form, or a gradient at most 1e-12 of the total weight.
+    Converged,
+    /// Rounding stops further progress; the gradient says how far it got.
+    Stalled,
+    /// The limit on iterations was reached first.
+    IterationLimit,
+}
+
+/// Responses that the comparisons do not tie to one another strongly enough for a finite estimate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Separation {
+    /// Responses that never lost nor tied, or never won nor tied, against the rest of their group:
+    /// without a ridge or bound their scores would be infinite.
+    pub responses: Vec<ResponseId>,
+    /// In how many unconnected groups the compared responses fall; scores of different groups
+    /// cannot be compared.
+    pub n_groups: usize,
+}
+
+/// What a fit says about itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FitEvidence {
+    /// [`FitPreference::name`] of what was fitted.
+    pub model: String,
+    /// Comparisons used, those of a response with itself left out.
+    pub n_comparisons: usize,
+    /// The sum of their weights.
+    pub total_weight: f64,
+    /// Free parameters.
+    pub n_parameters: usize,
+    /// Mean log-loss on the data of the fit, in nats.
+    pub log_loss_nats: f64,
+    /// The largest entry of the gradient of the penalized loss, per unit of total weight.
+    pub gradient_max: f64,
+    /// Newton iterations; 0 for a closed form.
+    pub iterations: usize,
+    /// Why the fit stopped.
+    pub status: FitStatus,
+    /// The multiplier β of the widths, where they are elliptical.
+    pub width_multiplier: Option<f64>,
+    /// Whether the bound on the parameters, and not only the ridge, holds them back.
+    pub bound_active: bool,
+    /// Set where the estimate is finite only because of a ridge or bound.
+    pub separation: Option<Separation>,
+}
+
+/// A fitted model with the evidence for it.
+#[derive(Debug, Clone)]
+pub struct Fitted<M> {
+    /// The model.
+    pub model: M,
+    /// How the fit went.
+    pub evidence: FitEvidence,
+}
+
+/// Data or settings that no model can be fitted to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitError {
+    /// No comparison of two different responses with a positive weight.
+    #[error(
+        "a fit needs at least one comparison of two responses, but was given {given} rows without any"
+    )]
+    NoComparisons {
+        /// How many rows were given.
+        given: usize,
+    },
+    /// No finite maximum-likelihood estimate exists.
+    #[error(
+        "no finite maximum-likelihood estimate: {} responses always or never win; set a ridge or a bound",
+        separation.responses.len()
+    )]
+    Separated {
+        /// Which responses.
+        separation: Separation,
+    },
+    /// A response without features.
+    #[error("every response needs features, but {response:?} is beyond the table of {given} rows")]
+    MissingResponseFeatures {
+        /// The response.
+        response: ResponseId,
+        /// How many rows the table has.
+        given: usize,
+    },
+    /// A prompt without features.
+    #[error("every prompt needs features, but {prompt:?} is beyond the table of {given} rows")]
+    MissingPromptFeatures {
+        /// The prompt.
+        prompt: PromptId,
+        /// How many rows the table has.
+        given: usize,
+    },
+    /// An iterate was not finite, or a matrix that must be positive definite was not.
+    #[error("the fit of {model} broke down at iteration {iteration}")]
+    Breakdown {
+        /// What was fitted.
+        model: &'static str,
+        /// When it happened.
+        iteration: usize,
+    },
+    /// The model failed for a reason of its own.
+    #[error("the model cannot be fitted")]
+    Model {
+        /// The reason.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+/// Fits a preference model. Two methods and one type to write.
+///
+/// # Laws
+/// * Swapping the responses and labels of any comparisons does not change the model beyond rounding.
+/// * Comparisons of a response with itself and those of weight zero change nothing.
+pub trait FitPreference: Send + Sync {
+    /// What is fitted.
+    type Model: PreferenceModel;
+
+    /// A short name in lower case.
+    fn name(&self) -> &'static str;
+
+    /// Fits the model to comparisons.
+    ///
+    /// # Errors
+    /// [`FitError`] if the data or the settings admit no estimate.
+    fn fit(&self, data: &[Comparison]) -> Result<Fitted<Self::Model>, FitError>;
+}

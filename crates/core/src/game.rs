@@ -1,0 +1,121 @@
+//! Games: payoffs, the KL-regularized game played on them, and certificates of what is returned.
+
+mod certificate;
+mod dense;
+mod low_rank;
+mod matrix_free;
+mod profile;
+mod regularized;
+
+pub use certificate::Certificate;
+pub use dense::DenseGame;
+pub use low_rank::LowRankGame;
+pub use matrix_free::MatrixFreeGame;
+pub use profile::Profile;
+pub use regularized::RegularizedGame;
+
+use std::fmt::Debug;
+
+/// The payoffs of a finite zero-sum game, known through products with policies.
+///
+/// Four methods to write; the two others have defaults. Payoffs are centred: `A = P − ½` or log-odds.
+/// Matrix-free on purpose: a solver that needs the entries asks for [`ZeroSumGame::write_dense`] and
+/// pays for it.
+///
+/// # Laws
+/// * `pᵀ(Aq)` from [`ZeroSumGame::apply`] equals `(Aᵀp)ᵀq` from [`ZeroSumGame::apply_transpose`].
+/// * No entry exceeds [`ZeroSumGame::payoff_bound`] in absolute value.
+/// * If [`ZeroSumGame::is_skew`] then `Aᵀ = −A` up to rounding.
+pub trait ZeroSumGame: Sync + Debug {
+    /// Actions of the row player, who maximizes.
+    fn nrows(&self) -> usize;
+
+    /// Actions of the column player, who minimizes.
+    fn ncols(&self) -> usize;
+
+    /// `out ← A·column`: the payoff of each row action against a column policy.
+    fn apply(&self, column: &[f64], out: &mut [f64]);
+
+    /// `out ← Aᵀ·row`: the payoff of a row policy against each column action.
+    fn apply_transpose(&self, row: &[f64], out: &mut [f64]);
+
+    /// A bound `B ≥ max |A|`; it scales tolerances and step sizes.
+    fn payoff_bound(&self) -> f64;
+
+    /// Whether `Aᵀ = −A`, so that one policy is the equilibrium of both players.
+    fn is_skew(&self) -> bool {
+        false
+    }
+
+    /// Writes the entries row-major into `out`, of length `nrows · ncols`; one product a row.
+    fn write_dense(&self, out: &mut [f64]) {
+        let mut unit = vec![0.0; self.nrows()];
+        for (i, row) in out.chunks_exact_mut(self.ncols()).enumerate() {
+            unit[i] = 1.0;
+            self.apply_transpose(&unit, row);
+            unit[i] = 0.0;
+        }
+    }
+}
+
+/// Numbers that are no game.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GameError {
+    /// The shape does not match the number of entries, or a side is empty.
+    #[error("{what} needs {nrows} x {ncols} entries with both sides at least 1, but has {given}")]
+    Shape {
+        /// Which matrix.
+        what: &'static str,
+        /// Rows.
+        nrows: usize,
+        /// Columns.
+        ncols: usize,
+        /// Entries given.
+        given: usize,
+    },
+    /// An entry is infinite or not a number.
+    #[error("every entry must be finite, but ({row}, {column}) is {given}")]
+    NotFinite {
+        /// Row, from zero.
+        row: usize,
+        /// Column, from zero.
+        column: usize,
+        /// The entry.
+        given: f64,
+    },
+    /// A probability outside [0, 1].
+    #[error("every preference must be in [0, 1], but ({row}, {column}) is {given}")]
+    Probability {
+        /// Row, from zero.
+        row: usize,
+        /// Column, from zero.
+        column: usize,
+        /// The entry.
+        given: f64,
+    },
+    /// `P + Pᵀ` is not 1, or `R + Rᵀ` is not 0.
+    #[error(
+        "entries ({row}, {column}) and ({column}, {row}) must sum to {required}, but sum to {given}"
+    )]
+    Antisymmetry {
+        /// Row, from zero.
+        row: usize,
+        /// Column, from zero.
+        column: usize,
+        /// What they must sum to: 1 for probabilities, 0 for log-odds.
+        required: f64,
+        /// What they sum to.
+        given: f64,
+    },
+    /// A reference policy with another number of actions than the game.
+    #[error("the reference of the {player} player must have {required} actions, but has {given}")]
+    Reference {
+        /// "row" or "column".
+        player: &'static str,
+        /// Actions of the game.
+        required: usize,
+        /// Actions of the reference.
+        given: usize,
+    },
+}

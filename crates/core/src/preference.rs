@@ -1,0 +1,189 @@
+//! Preference models: what is believed about `P(first ≻ second | prompt)`, and how surely.
+//!
+//! ```text
+//! R(x, a, b) = log-odds of a ≻ b,   R(x, a, b) = −R(x, b, a)
+//! |R̂ − R*|(x, a, b) ≤ width(x, a, b)   for all pairs at once, with the stated confidence
+//! ```
+//! Source: Ye et al. (arXiv 2402.07314), sections 2 and 3.
+
+use crate::game::{DenseGame, Profile, RegularizedGame};
+use crate::logistic::{centered_sigmoid, sigmoid};
+use crate::{Distribution, Eta, Menu, PromptId, ResponseId, Scale};
+
+/// A preference between responses. One method to write; all others are built on it.
+///
+/// # Laws
+/// * `log_odds(x, a, b)` is finite and equals `−log_odds(x, b, a)` to the last bit.
+/// * `payoff` is skew to the last bit on both scales.
+pub trait PreferenceModel: Send + Sync {
+    /// The log-odds that `first` is preferred to `second`, in nats.
+    fn log_odds(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64;
+
+    /// The probability that `first` is preferred to `second`.
+    fn probability(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+        sigmoid(self.log_odds(prompt, first, second))
+    }
+
+    /// The centred payoff of `first` against `second`: `P − ½`, or the log-odds.
+    ///
+    /// Override it where `P` is known without a detour through bounded log-odds.
+    fn payoff(&self, prompt: PromptId, first: ResponseId, second: ResponseId, scale: Scale) -> f64 {
+        let log_odds = self.log_odds(prompt, first, second);
+        match scale {
+            Scale::LogOdds => log_odds,
+            Scale::Probability => centered_sigmoid(log_odds),
+        }
+    }
+
+    /// The symmetric game that this preference is on a menu. Override it for a faster batch.
+    fn game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {
+        let responses = menu.responses();
+        DenseGame::skew_from_upper(menu.len(), |i, j| {
+            self.payoff(menu.prompt(), responses[i], responses[j], scale)
+        })
+    }
+}
+
+impl<M: PreferenceModel + ?Sized> PreferenceModel for &M {
+    fn log_odds(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+        (**self).log_odds(prompt, first, second)
+    }
+    fn probability(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+        (**self).probability(prompt, first, second)
+    }
+    fn payoff(&self, prompt: PromptId, a: ResponseId, b: ResponseId, scale: Scale) -> f64 {
+        (**self).payoff(prompt, a, b, scale)
+    }
+    fn game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {
+        (**self).game(menu, scale)
+    }
+}
+
+/// How much a policy loses against its best competitor under a known preference, in units of the
+/// payoff: `sub(π) = J* − min_q J(π, q)`, zero for the Nash policy only.
+///
+/// `policy` and `reference` are over the menu's responses.
+///
+/// # Panics
+/// If a distribution does not have one entry a response.
+pub fn suboptimality<M: PreferenceModel + ?Sized>(
+    preference: &M,
+    menu: Menu<'_>,
+    reference: &Distribution,
+    eta: Eta,
+    scale: Scale,
+    policy: &Distribution,
+) -> f64 {
+    let payoff = preference.game(menu, scale);
+    let reference = Profile::symmetric(reference.clone());
+    let game = RegularizedGame::new(&payoff, &reference, eta)
+        .expect("the reference has one entry a response");
+    game.certify(&Profile::symmetric(policy.clone())).column_regret
+}
+
+/// A preference model that knows how far off it may be. One method to write.
+///
+/// # Laws
+/// * A width is finite, non-negative, symmetric in the two responses, and zero where they are the same.
+/// * `|log_odds| ≤ log_odds_bound`.
+pub trait ConfidenceWidth: PreferenceModel {
+    /// The half-width `βΓ(x, a, b)` of the confidence interval of the log-odds, in nats.
+    fn log_odds_width(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64;
+
+    /// The bound `B ≥ |R*|` that the widths assume, +∞ if they assume none: no lower confidence bound
+    /// needs to lie below `−B`.
+    fn log_odds_bound(&self) -> f64 {
+        f64::INFINITY
+    }
+
+    /// The half-width on either scale.
+    ///
+    /// That of probabilities follows from that of log-odds because σ is monotone:
+    /// `max(σ(R+w) − σ(R), σ(R) − σ(R−w))`, at most `w/4` and at most 1.
+    fn width(&self, prompt: PromptId, first: ResponseId, second: ResponseId, scale: Scale) -> f64 {
+        let width = self.log_odds_width(prompt, first, second);
+        match scale {
+            Scale::LogOdds => width,
+            Scale::Probability => {
+                let r = self.log_odds(prompt, first, second);
+                probability_width(r, width)
+            }
+        }
+    }
+
+    /// The half-widths of all pairs of a menu, `n × n` row-major. Override it for a faster batch.
+    fn widths(&self, menu: Menu<'_>, scale: Scale) -> Vec<f64> {
+        let (n, responses) = (menu.len(), menu.responses());
+        let mut widths = vec![0.0; n * n];
+        for i in 0..n {
+            for j in i + 1..n {
+                let width = self.width(menu.prompt(), responses[i], responses[j], scale);
+                widths[i * n + j] = width;
+                widths[j * n + i] = width;
+            }
+        }
+        widths
+    }
+
+    /// The payoffs `M = max(R̂ − width, −B)`, no larger than the truth with the stated confidence.
+    ///
+    /// The widths are symmetric, so that `M` is not skew: what is feared of `a` against `b` and of `b`
+    /// against `a` do not cancel. With it `−min_q J_M(π, q)` bounds the suboptimality of any `π`,
+    /// because the value of the true game is zero (Ye et al., arXiv 2402.07314, section 3).
+    ///
+    /// # Panics
+    /// If a width is not finite, against the law of this trait.
+    fn pessimistic_game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {
+        let (n, widths) = (menu.len(), self.widths(menu, scale));
+        let floor = match scale {
+            Scale::Probability => -0.5,
+            Scale::LogOdds => -self.log_odds_bound(),
+        };
+        let game = self.game(menu, scale);
+        let pessimistic = game.map_entries(|i, j, payoff| (payoff - widths[i * n + j]).max(floor));
+        pessimistic.expect("payoffs and widths are finite")
+    }
+}
+
+impl<M: ConfidenceWidth + ?Sized> ConfidenceWidth for &M {
+    fn log_odds_width(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+        (**self).log_odds_width(prompt, first, second)
+    }
+    fn log_odds_bound(&self) -> f64 {
+        (**self).log_odds_bound()
+    }
+    fn width(&self, prompt: PromptId, a: ResponseId, b: ResponseId, scale: Scale) -> f64 {
+        (**self).width(prompt, a, b, scale)
+    }
+    fn widths(&self, menu: Menu<'_>, scale: Scale) -> Vec<f64> {
+        (**self).widths(menu, scale)
+    }
+    fn pessimistic_game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {
+        (**self).pessimistic_game(menu, scale)
+    }
+}
+
+/// The half-width of `σ` over `[r − w, r + w]` around `σ(r)`, symmetric in the sign of `r`.
+fn probability_width(r: f64, w: f64) -> f64 {
+    let center = centered_sigmoid(r.abs());
+    // The side towards ½ is the wider one: σ' grows towards zero.
+    (center - centered_sigmoid(r.abs() - w)).max(centered_sigmoid(r.abs() + w) - center)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_probability_width_covers_the_interval_and_is_tighter_than_a_quarter() {
+        for r in [-3.0_f64, -0.2, 0.0, 1.0, 9.0] {
+            for w in [0.0_f64, 0.1, 2.0, f64::INFINITY] {
+                let got = probability_width(r, w);
+                let sides = [sigmoid(r + w) - sigmoid(r), sigmoid(r) - sigmoid(r - w)];
+                assert!(sides.iter().all(|side| got >= side - 1e-15), "r {r} w {w}");
+                assert!(got <= (0.25 * w).min(1.0) + 1e-15);
+                assert!(got.to_bits() == probability_width(-r, w).to_bits());
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Certified equilibria of KL-regularized two-player zero-sum games.
+//!
+//! ```text
+//! max_p min_q  p'Aq − KL(p‖π₀)/η + KL(q‖μ₀)/η
+//! ```
+//! Every method takes a [`RegularizedGame`] and returns a [`Solution`]: the profile, and the
+//! certificate recomputed from that very profile. Not converging is a [`Status`], never silent.
+//!
+//! | solver | games | cost |
+//! |---|---|---|
+//! | [`ClosedForm`] | symmetric, one or two actions | O(1) |
+//! | [`Newton`] | any whose entries fit in memory | 2 to 40 factorizations |
+//! | [`MirrorProx`] | any, also matrix-free | (1 + ηB) log(1/gap) pairs of products |
+//! | [`Automatic`] | picks among them, and falls back | |
+//!
+//! ```
+//! use nlhf_core::{DenseGame, Eta, NashSolver, Profile, RegularizedGame, Status};
+//! use nlhf_nash::Automatic;
+//!
+//! // Rock, paper, scissors with unequal stakes: no single answer wins, so reward models fail here.
+//! let preference = [0.5, 0.2, 0.95, 0.8, 0.5, 0.2, 0.05, 0.8, 0.5];
+//! let payoff = DenseGame::from_probabilities(3, &preference)?;
+//! let reference = Profile::uniform(3, 3);
+//! let game = RegularizedGame::new(&payoff, &reference, Eta::new(10.0)?)?;
+//! let solution = Automatic::default().solve(&game, &reference, &mut ())?;
+//! assert_eq!(solution.status, Status::Converged);
+//! assert!(solution.certificate.duality_gap < 1e-12);
+//! let policy = solution.profile.row.probabilities();
+//! assert!((policy[1] - 0.40838).abs() < 1e-5);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`RegularizedGame`]: nlhf_core::RegularizedGame
+//! [`Solution`]: nlhf_core::Solution
+//! [`Status`]: nlhf_core::Status
+
+mod automatic;
+mod closed_form;
+mod continuation;
+mod lu;
+mod mirror_prox;
+mod newton;
+mod skew_system;
+mod support;
+mod two_player_system;
+
+pub use automatic::Automatic;
+pub use closed_form::ClosedForm;
+pub use mirror_prox::MirrorProx;
+pub use newton::Newton;

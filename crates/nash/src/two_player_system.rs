@@ -1,0 +1,195 @@
+//! The fixed point of a general game in the logits of both players, and its Newton matrix.
+//!
+//! ```text
+//! F = u − η(Mq + c),  G = v + η(M'p − d),   p = softmax(u),  q = softmax(v)
+//! c = log π₀ / η*,  d = log μ₀ / η*
+//! K = ηQ_p diag(√p) M diag(√q) Q_q,   Q_p = I − √p√p'
+//! [ I  −K ] [y₁]   [Q_p(√p∘r)]             x₁ = r + ηM(√q∘y₂)
+//! [ K'  I ] [y₂] = [Q_q(√q∘t)]      ⇒      x₂ = t − ηM'(√p∘y₁)     solves F'x = (r, t)
+//! ```
+//! The stacked matrix is `I` plus a skew one: nonsingular at every point, every η and every `M`. It is
+//! factorized as it stands: eliminating one player would square its condition number. Payoffs are
+//! centred by their mid-range first, which only shifts logits.
+
+use crate::continuation::System;
+use crate::lu::Lu;
+use crate::support::{Support, softmax, start_logits};
+use nlhf_core::{DenseGame, Profile, ZeroSumGame};
+
+/// The system of a general game on the supports of both references.
+#[derive(Debug)]
+pub(crate) struct TwoPlayerSystem {
+    support: Support,
+    payoff: DenseGame,
+    target: f64,
+    eta: f64,
+    row: Player,
+    column: Player,
+    lu: Lu,
+    scratch: Vec<f64>,
+}
+
+/// One player's policy, its square root, and the payoff of each action: `Mq` or `M'p`.
+#[derive(Debug)]
+struct Player {
+    policy: Vec<f64>,
+    root: Vec<f64>,
+    product: Vec<f64>,
+    weighted: Vec<f64>,
+}
+
+impl Player {
+    fn new(n: usize) -> Self {
+        let zeros = || vec![0.0; n];
+        Self { policy: zeros(), root: zeros(), product: zeros(), weighted: zeros() }
+    }
+
+    fn set_root(&mut self) {
+        for (root, p) in self.root.iter_mut().zip(&self.policy) {
+            *root = p.sqrt();
+        }
+    }
+
+    /// `Q(√p∘r)` into `out`.
+    fn project(&self, rhs: &[f64], out: &mut [f64]) {
+        let along: f64 = self.policy.iter().zip(rhs).map(|(p, r)| p * r).sum();
+        for ((out, s), r) in out.iter_mut().zip(&self.root).zip(rhs) {
+            *out = s * (r - along);
+        }
+    }
+
+    /// `√p∘y` into `weighted`.
+    fn weigh(&mut self, y: &[f64]) {
+        for ((out, s), y) in self.weighted.iter_mut().zip(&self.root).zip(y) {
+            *out = s * y;
+        }
+    }
+}
+
+impl TwoPlayerSystem {
+    pub(crate) fn new(support: Support, target: f64) -> Self {
+        let (n, m) = (support.rows.len(), support.columns.len());
+        let low = support.payoff.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = support.payoff.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let middle = 0.5 * low + 0.5 * high;
+        let centred = support.payoff.iter().map(|payoff| payoff - middle).collect();
+        let payoff = DenseGame::new(n, m, centred).expect("a sub-matrix of a valid game is valid");
+        Self {
+            support,
+            payoff,
+            target,
+            eta: 0.0,
+            row: Player::new(n),
+            column: Player::new(m),
+            lu: Lu::new(n + m),
+            scratch: vec![0.0; n + m],
+        }
+    }
+
+    fn split(&self) -> usize {
+        self.row.policy.len()
+    }
+}
+
+impl System for TwoPlayerSystem {
+    fn dimension(&self) -> usize {
+        self.scratch.len()
+    }
+
+    fn payoff_bound(&self) -> f64 {
+        self.payoff.payoff_bound()
+    }
+
+    fn bound(&self) -> f64 {
+        self.payoff.payoff_bound() + self.support.prior_bound() / self.target
+    }
+
+    fn start(&self, start: &Profile) -> Vec<f64> {
+        let mut logits = start_logits(&start.row, &self.support.rows);
+        logits.extend(start_logits(&start.column, &self.support.columns));
+        logits
+    }
+
+    fn profile(&self, logits: &[f64]) -> Option<Profile> {
+        let (row, column) = logits.split_at(self.split());
+        self.support.profile(row, column)
+    }
+
+    fn residual(&mut self, eta: f64, logits: &[f64], out: &mut [f64]) {
+        self.eta = eta;
+        let n = self.split();
+        let (u, v) = logits.split_at(n);
+        softmax(u, &mut self.row.policy);
+        softmax(v, &mut self.column.policy);
+        self.payoff.apply(&self.column.policy, &mut self.row.product);
+        self.payoff.apply_transpose(&self.row.policy, &mut self.column.product);
+        let tilt = eta / self.target;
+        let (f, g) = out.split_at_mut(n);
+        let gains = self.row.product.iter().zip(&self.support.log_row);
+        for ((out, u), (product, log_p)) in f.iter_mut().zip(u).zip(gains) {
+            *out = u - eta * product - tilt * log_p;
+        }
+        let losses = self.column.product.iter().zip(&self.support.log_column);
+        for ((out, v), (product, log_p)) in g.iter_mut().zip(v).zip(losses) {
+            *out = v + eta * product - tilt * log_p;
+        }
+    }
+
+    fn tangent(&self, out: &mut [f64]) {
+        let (f, g) = out.split_at_mut(self.split());
+        for ((out, product), log_p) in
+            f.iter_mut().zip(&self.row.product).zip(&self.support.log_row)
+        {
+            *out = product + log_p / self.target;
+        }
+        for ((out, product), log_p) in
+            g.iter_mut().zip(&self.column.product).zip(&self.support.log_column)
+        {
+            *out = log_p / self.target - product;
+        }
+    }
+
+    fn factorize(&mut self) -> bool {
+        let (n, size) = (self.split(), self.dimension());
+        self.row.set_root();
+        self.column.set_root();
+        // K_ij = η √p_i √q_j (M_ij − (Mq)_i − (M'p)_j + p'Mq).
+        let value: f64 = self.row.policy.iter().zip(&self.row.product).map(|(p, u)| p * u).sum();
+        let entries = self.lu.entries_mut();
+        entries.fill(0.0);
+        for (i, payoff) in self.payoff.entries().chunks_exact(size - n).enumerate() {
+            let (root, gain) = (self.eta * self.row.root[i], value - self.row.product[i]);
+            let columns = self.column.root.iter().zip(&self.column.product);
+            for (j, (a, (s, loss))) in payoff.iter().zip(columns).enumerate() {
+                let k = root * s * (a + gain - loss);
+                entries[i * size + n + j] = -k;
+                entries[(n + j) * size + i] = k;
+            }
+        }
+        for i in 0..size {
+            entries[i * size + i] = 1.0;
+        }
+        self.lu.factorize()
+    }
+
+    fn solve(&mut self, rhs: &[f64], out: &mut [f64]) {
+        let n = self.split();
+        let (r, t) = rhs.split_at(n);
+        let (y1, y2) = self.scratch.split_at_mut(n);
+        self.row.project(r, y1);
+        self.column.project(t, y2);
+        self.lu.solve(&mut self.scratch);
+        let (y1, y2) = self.scratch.split_at(n);
+        self.row.weigh(y1);
+        self.column.weigh(y2);
+        let (x1, x2) = out.split_at_mut(n);
+        self.payoff.apply(&self.column.weighted, x1);
+        self.payoff.apply_transpose(&self.row.weighted, x2);
+        for (x, r) in x1.iter_mut().zip(r) {
+            *x = r + self.eta * *x;
+        }
+        for (x, t) in x2.iter_mut().zip(t) {
+            *x = t - self.eta * *x;
+        }
+    }
+}

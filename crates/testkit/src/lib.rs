@@ -1,0 +1,32 @@
+//! What the tests of every crate share: laws, games with known answers, and inputs to try them on.
+//!
+//! * Law checkers for the extension points of `nlhf-core`. A third party's model, game, solver or
+//!   policy class passes the same suite as the built-in ones: [`check_preference_model`],
+//!   [`check_confidence_width`], [`check_zero_sum_game`], [`check_solver`], [`check_closed_form`],
+//!   [`check_policy_class`], [`check_policy_sampling`].
+//! * [`ClosedForm`]: games whose equilibrium is known exactly, each with its derivation, and
+//!   [`closed_forms`], an assortment of them over six decades and more of η and priors down to 1e-300.
+//! * Seeded random games ([`random_skew`], [`cyclic_skew`], [`random_general`], [`random_prior`]) and
+//!   proptest [`strategies`].
+//! * [`exact_gap`]: the duality gap from its definition in [`DoubleDouble`] arithmetic, which the
+//!   certificates of `nlhf-core` are measured against.
+//!
+//! Checkers panic with the numbers that broke the law. This crate is a dev-dependency only.
+
+mod closed_form;
+mod closed_form_list;
+mod double_double;
+mod exact_gap;
+mod laws;
+mod random_games;
+pub mod strategies;
+
+pub use closed_form::ClosedForm;
+pub use closed_form_list::closed_forms;
+pub use double_double::DoubleDouble;
+pub use exact_gap::{certificate_error_bound, exact_gap};
+pub use laws::{
+    check_closed_form, check_confidence_width, check_policy_class, check_policy_sampling,
+    check_preference_model, check_solver, check_zero_sum_game,
+};
+pub use random_games::{cyclic_skew, random_general, random_prior, random_skew};
