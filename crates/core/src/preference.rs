@@ -7,7 +7,7 @@
 //! Source: Ye et al. (arXiv 2402.07314), sections 2 and 3.
 
 use crate::game::{DenseGame, Profile, RegularizedGame};
-use crate::logistic::{centered_sigmoid, sigmoid};
+use crate::logistic::sigmoid;
 use crate::{Distribution, Eta, Menu, PromptId, ResponseId, Scale};
 
 /// A preference between responses. One method to write; all others are built on it.
@@ -29,10 +29,7 @@ pub trait PreferenceModel: Send + Sync {
     /// Override it where `P` is known without a detour through bounded log-odds.
     fn payoff(&self, prompt: PromptId, first: ResponseId, second: ResponseId, scale: Scale) -> f64 {
         let log_odds = self.log_odds(prompt, first, second);
-        match scale {
-            Scale::LogOdds => log_odds,
-            Scale::Probability => centered_sigmoid(log_odds),
-        }
+        scale.payoff(log_odds)
     }
 
     /// The symmetric game that this preference is on a menu. Override it for a faster batch.
@@ -96,19 +93,10 @@ pub trait ConfidenceWidth: PreferenceModel {
         f64::INFINITY
     }
 
-    /// The half-width on either scale.
-    ///
-    /// That of probabilities follows from that of log-odds because σ is monotone:
-    /// `max(σ(R+w) − σ(R), σ(R) − σ(R−w))`, at most `w/4` and at most 1.
+    /// The half-width on either scale, by default [`Scale::width`] of that of the log-odds.
     fn width(&self, prompt: PromptId, first: ResponseId, second: ResponseId, scale: Scale) -> f64 {
         let width = self.log_odds_width(prompt, first, second);
-        match scale {
-            Scale::LogOdds => width,
-            Scale::Probability => {
-                let r = self.log_odds(prompt, first, second);
-                probability_width(r, width)
-            }
-        }
+        scale.width(self.log_odds(prompt, first, second), width)
     }
 
     /// The half-widths of all pairs of a menu, `n × n` row-major. Override it for a faster batch.
@@ -160,30 +148,5 @@ impl<M: ConfidenceWidth + ?Sized> ConfidenceWidth for &M {
     }
     fn pessimistic_game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {
         (**self).pessimistic_game(menu, scale)
-    }
-}
-
-/// The half-width of `σ` over `[r − w, r + w]` around `σ(r)`, symmetric in the sign of `r`.
-fn probability_width(r: f64, w: f64) -> f64 {
-    let center = centered_sigmoid(r.abs());
-    // The side towards ½ is the wider one: σ' grows towards zero.
-    (center - centered_sigmoid(r.abs() - w)).max(centered_sigmoid(r.abs() + w) - center)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_probability_width_covers_the_interval_and_is_tighter_than_a_quarter() {
-        for r in [-3.0_f64, -0.2, 0.0, 1.0, 9.0] {
-            for w in [0.0_f64, 0.1, 2.0, f64::INFINITY] {
-                let got = probability_width(r, w);
-                let sides = [sigmoid(r + w) - sigmoid(r), sigmoid(r) - sigmoid(r - w)];
-                assert!(sides.iter().all(|side| got >= side - 1e-15), "r {r} w {w}");
-                assert!(got <= (0.25 * w).min(1.0) + 1e-15);
-                assert!(got.to_bits() == probability_width(-r, w).to_bits());
-            }
-        }
     }
 }

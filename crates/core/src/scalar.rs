@@ -7,12 +7,12 @@
 //! | [`Weight`] | w | [0, ∞) | repetitions of a comparison |
 //! | [`Confidence`] | 1 − δ | (0, 1) | probability |
 
+use crate::logistic::centered_sigmoid;
 use serde::{Deserialize, Serialize};
 
 /// A number outside the range of its quantity.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("{quantity} must be {required}, but is {given}")]
-#[non_exhaustive]
 pub struct ScalarError {
     /// What the number stands for.
     pub quantity: &'static str,
@@ -136,6 +136,29 @@ impl Scale {
             Self::LogOdds => 0.0,
         }
     }
+
+    /// The centred payoff of a preference with the given log-odds: `σ(R) − ½`, or `R`. Odd in `R`.
+    pub fn payoff(self, log_odds: f64) -> f64 {
+        match self {
+            Self::LogOdds => log_odds,
+            Self::Probability => centered_sigmoid(log_odds),
+        }
+    }
+
+    /// The half-width of a payoff whose log-odds lie in `[R − w, R + w]`.
+    ///
+    /// On the scale of probabilities `max(σ(R+w) − σ(R), σ(R) − σ(R−w))`, because σ is monotone: at most
+    /// `w/4`, at most 1, and the same for `−R`.
+    pub fn width(self, log_odds: f64, log_odds_width: f64) -> f64 {
+        let (r, w) = (log_odds.abs(), log_odds_width);
+        match self {
+            Self::LogOdds => w,
+            Self::Probability => {
+                let center = centered_sigmoid(r);
+                (center - centered_sigmoid(r - w)).max(centered_sigmoid(r + w) - center)
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +178,20 @@ mod tests {
         }
         for bad in [0.0, 1.0, f64::NAN] {
             assert!(Confidence::new(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn the_probability_width_covers_the_interval_and_is_tighter_than_a_quarter() {
+        use crate::logistic::sigmoid;
+        let width = |r, w| Scale::Probability.width(r, w);
+        for r in [-3.0_f64, -0.2, 0.0, 1.0, 9.0] {
+            for w in [0.0_f64, 0.1, 2.0, f64::INFINITY] {
+                let sides = [sigmoid(r + w) - sigmoid(r), sigmoid(r) - sigmoid(r - w)];
+                assert!(sides.iter().all(|side| width(r, w) >= side - 1e-15), "r {r} w {w}");
+                assert!(width(r, w) <= (0.25 * w).min(1.0) + 1e-15);
+                assert!(width(r, w).to_bits() == width(-r, w).to_bits());
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::{cyclic_skew, random_general, random_skew};
 use nlhf_core::{
     Comparison, DenseGame, Distribution, Eta, Label, Menus, Profile, PromptId, RegularizedGame,
-    ResponseId, SeedTree, Stream, Weight,
+    ResponseId, SeedTree, Stream, Weight, ZeroSumGame,
 };
 use proptest::collection::{hash_set, vec};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -107,7 +107,6 @@ pub fn general_instance(
     etas: RangeInclusive<f64>,
 ) -> impl Strategy<Value = Instance> {
     (general_game(max_n), eta(etas)).prop_flat_map(|(payoff, eta)| {
-        use nlhf_core::ZeroSumGame;
         let profile = |payoff: &DenseGame| {
             (distribution(payoff.nrows()), distribution(payoff.ncols()))
                 .prop_map(|(row, column)| Profile { row, column })

@@ -1,0 +1,126 @@
+//! What a learner works on: comparisons, names, menus, features, and the truth where it is known.
+
+use crate::{Global, progress, render};
+use anyhow::{Context, bail};
+use clap::Args;
+use nlhf::core::{Comparison, SeedTree};
+use nlhf::data::{Catalog, DataError, Dataset, read_comparisons, read_embeddings};
+use nlhf::preference::{Crowd, FeatureTable, Features};
+use std::path::{Path, PathBuf};
+
+/// The files of a data set.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Data")]
+pub(crate) struct DataArgs {
+    /// Comparisons: JSONL (prompt_id, response_a_id, response_b_id, label), TRL preference JSONL
+    /// (prompt, chosen, rejected) or battles CSV (model_a, model_b, winner), plain or gzip
+    #[arg(value_name = "COMPARISONS")]
+    pub(crate) comparisons: Option<PathBuf>,
+    /// Candidates: JSONL with response_id and prompt_id
+    #[arg(long, value_name = "FILE", requires = "comparisons")]
+    pub(crate) responses: Option<PathBuf>,
+    /// Embeddings of the candidates: .npy, row k for line k of --responses
+    #[arg(long, value_name = "FILE", requires = "responses")]
+    pub(crate) response_embeddings: Option<PathBuf>,
+    /// Prompts: JSONL with prompt_id
+    #[arg(long, value_name = "FILE", requires = "comparisons")]
+    pub(crate) prompts: Option<PathBuf>,
+    /// Embeddings of the prompts: .npy, row k for line k of --prompts
+    #[arg(long, value_name = "FILE", requires_all = ["prompts", "response_embeddings"])]
+    pub(crate) prompt_embeddings: Option<PathBuf>,
+    /// Leave out comparisons of responses that --responses does not list; without it they are errors
+    #[arg(long, requires = "responses")]
+    pub(crate) skip_unlisted: bool,
+}
+
+/// A data set ready to learn from.
+pub(crate) struct Problem {
+    pub(crate) dataset: Dataset,
+    pub(crate) training: Vec<Comparison>,
+    pub(crate) held_out: Vec<Comparison>,
+    pub(crate) features: Option<Features>,
+    /// The simulated crowd behind the embedded data.
+    pub(crate) truth: Option<Crowd>,
+}
+
+impl Problem {
+    /// Reads the files, or simulates the embedded crowd if there are none.
+    pub(crate) fn load(args: &DataArgs, global: &Global) -> anyhow::Result<Self> {
+        let Some(comparisons) = &args.comparisons else {
+            return crate::crowd::offline_problem(SeedTree::new(global.seed));
+        };
+        let spinner = progress::spinner(global, "reading");
+        let mut catalog = catalog(args)?;
+        if let Some(catalog) = &mut catalog {
+            catalog.skip_unlisted = args.skip_unlisted;
+        }
+        let dataset = match read_comparisons(comparisons, catalog) {
+            Err(error @ DataError::Unlisted { .. }) => {
+                bail!("{error} (--skip-unlisted leaves such rows out)")
+            }
+            read => read?,
+        };
+        if dataset.comparisons.is_empty() {
+            bail!(
+                "{}: expected comparisons of listed responses, found {} of others",
+                comparisons.display(),
+                render::counted(dataset.n_unlisted, "row")
+            );
+        }
+        if !global.quiet {
+            report_oddities(comparisons, &dataset);
+        }
+        let features = features(args, &dataset)?;
+        spinner.finish_and_clear();
+        Ok(Self::new(dataset, features, None))
+    }
+
+    pub(crate) fn new(dataset: Dataset, features: Option<Features>, truth: Option<Crowd>) -> Self {
+        let training = dataset.train().copied().collect();
+        let held_out = dataset.held_out().copied().collect();
+        Self { dataset, training, held_out, features, truth }
+    }
+}
+
+/// Says what was left out or read in a way that one may want to know of.
+fn report_oddities(path: &Path, dataset: &Dataset) {
+    for (n, what) in [
+        (dataset.n_unlisted, "name responses that are not listed; left out"),
+        (dataset.n_self_comparisons, "compare a response with itself; left out of the fit"),
+        (dataset.n_both_bad, "found both responses bad; taken for ties"),
+    ] {
+        if n > 0 {
+            eprintln!("nlhf: {}: {} {what}", path.display(), render::counted(n, "row"));
+        }
+    }
+}
+
+fn catalog(args: &DataArgs) -> anyhow::Result<Option<Catalog>> {
+    Ok(match (&args.responses, &args.prompts) {
+        (Some(responses), Some(prompts)) => {
+            Some(Catalog::from_responses_and_prompts(responses, prompts)?)
+        }
+        (Some(responses), None) => Some(Catalog::from_responses(responses)?),
+        (None, Some(prompts)) => Some(Catalog::from_prompts(prompts)?),
+        (None, None) => None,
+    })
+}
+
+fn features(args: &DataArgs, dataset: &Dataset) -> anyhow::Result<Option<Features>> {
+    let (Some(responses), Some(embeddings)) = (&args.responses, &args.response_embeddings) else {
+        return Ok(None);
+    };
+    let responses = table(embeddings, dataset.responses.len(), responses)?;
+    let prompts = match (&args.prompts, &args.prompt_embeddings) {
+        (Some(prompts), Some(embeddings)) => {
+            Some(table(embeddings, dataset.prompts.len(), prompts)?)
+        }
+        _ => None,
+    };
+    Ok(Some(Features::new(responses, prompts)?))
+}
+
+fn table(embeddings: &Path, n_rows: usize, listed_in: &Path) -> anyhow::Result<FeatureTable> {
+    let matrix = read_embeddings(embeddings, n_rows, listed_in)?;
+    FeatureTable::new(matrix.ncols, matrix.values).with_context(|| embeddings.display().to_string())
+}

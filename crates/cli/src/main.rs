@@ -1,0 +1,106 @@
+//! `nlhf`: Nash learning from human feedback on the command line.
+//!
+//! The only place of the workspace that prints. Standard output carries results, standard error
+//! progress, notes and errors. Exit codes: 0 done, 1 done but something did not converge, 2 bad input.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the command line is the one place that prints"
+)]
+#![allow(clippy::doc_markdown, reason = "doc comments of arguments are shown as help texts")]
+
+mod crowd;
+mod input;
+mod model;
+mod offline;
+mod online;
+mod progress;
+mod reference;
+mod render;
+mod solve;
+
+use clap::{Args, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Learn policies that no competitor is preferred to, from comparisons or from games.
+#[derive(Debug, Parser)]
+#[command(name = "nlhf", version, propagate_version = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  nlhf offline                                   learn from an embedded simulated crowd
+  nlhf offline comparisons.jsonl --output p.jsonl  learn a policy from your own comparisons
+  nlhf online                                    ask a simulated crowd, round by round
+  nlhf solve games.jsonl --output solved.jsonl   solve games that you already have
+
+Exit codes: 0 done; 1 done, but something did not converge (it is marked); 2 bad input.";
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+struct Global {
+    /// Threads to use; results do not depend on it [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+    /// Seed of everything that is drawn at random
+    #[arg(long, global = true, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// No progress and no summary: only results and errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Solve(solve::SolveArgs),
+    Offline(offline::OfflineArgs),
+    Online(online::OnlineArgs),
+}
+
+/// How a command that did not fail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    /// Results are written, but some are marked as not converged.
+    NotConverged,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::NotConverged) => ExitCode::from(1),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("nlhf: {}", render::error_chain(&error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    if let Some(threads) = cli.global.threads {
+        anyhow::ensure!(threads > 0, "--threads must be at least 1, but is 0");
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    match &cli.command {
+        Command::Solve(args) => solve::run(args, &cli.global),
+        Command::Offline(args) => offline::run(args, &cli.global),
+        Command::Online(args) => online::run(args, &cli.global),
+    }
+}
+
+/// Whoever reads our output has seen enough: `nlhf solve … | head` is no error.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,136 @@
+//! Which preference model is fitted, as chosen on the command line.
+
+use crate::input::Problem;
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use nlhf::core::{Confidence, ConfidenceWidth, FitPreference};
+use nlhf::preference::{BradleyTerryFit, FeatureFit, LogisticConfig, TabularFit, WidthMultiplier};
+use std::sync::Arc;
+
+/// Options of the preference model.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Preference model")]
+pub(crate) struct ModelArgs {
+    /// The model to fit [default: linear if there are embeddings, else tabular]
+    #[arg(long, value_enum)]
+    pub(crate) model: Option<ModelKind>,
+    /// The probability with which all confidence intervals hold at once
+    #[arg(long, default_value_t = 0.95, value_name = "LEVEL")]
+    pub(crate) confidence: f64,
+    /// Multiplier of the elliptical widths in place of the theory's, which is safe but large; 1 to 3
+    /// is a common rule of thumb, without a guarantee (not for the tabular model)
+    #[arg(long, value_name = "X")]
+    pub(crate) beta: Option<f64>,
+    /// Ridge penalty of the likelihood (not for the tabular model)
+    #[arg(long, value_name = "X")]
+    pub(crate) ridge: Option<f64>,
+    /// Keep this many principal components of the features [default: all; 16 for bilinear]
+    #[arg(long, value_name = "K")]
+    pub(crate) components: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModelKind {
+    /// A win rate for each pair: assumes nothing, learns nothing across pairs
+    Tabular,
+    /// A score for each response: transitive
+    BradleyTerry,
+    /// A score linear in the features: transitive, scores responses never compared
+    Linear,
+    /// A full skew form in the features: cycles, and responses never compared
+    Bilinear,
+}
+
+/// What to do with a fit of whichever model was chosen.
+pub(crate) trait WithFit {
+    type Output;
+    fn call<F>(self, fit: &F) -> anyhow::Result<Self::Output>
+    where
+        F: FitPreference,
+        F::Model: ConfidenceWidth;
+}
+
+/// Principal components that keep a bilinear model small enough to fit: 136 wedge features.
+const BILINEAR_COMPONENTS: usize = 16;
+
+impl ModelArgs {
+    /// Builds the fit that was asked for and hands it on. `label_budget` is how many labels an
+    /// adaptive learner may ask, 1 for a fixed data set.
+    pub(crate) fn with_fit<W: WithFit>(
+        &self,
+        problem: &Problem,
+        label_budget: u64,
+        with: W,
+    ) -> anyhow::Result<W::Output> {
+        let confidence = Confidence::new(self.confidence)?;
+        match self.kind(problem) {
+            ModelKind::Tabular => {
+                for (given, option) in [
+                    (self.beta.is_some(), "--beta"),
+                    (self.ridge.is_some(), "--ridge"),
+                    (self.components.is_some(), "--components"),
+                ] {
+                    if given {
+                        bail!(
+                            "{option} does nothing for the tabular model; drop it, or choose another --model"
+                        );
+                    }
+                }
+                let fit = TabularFit::for_menus(&problem.dataset.menus, confidence);
+                with.call(&fit.with_horizon(label_budget))
+            }
+            ModelKind::BradleyTerry => {
+                if self.components.is_some() {
+                    bail!(
+                        "--components does nothing for the bradley-terry model, which uses no features"
+                    );
+                }
+                with.call(&BradleyTerryFit::new(self.logistic(confidence))?)
+            }
+            ModelKind::Linear => {
+                let features = self.features(problem, None)?;
+                with.call(&FeatureFit::linear(features, self.logistic(confidence))?)
+            }
+            ModelKind::Bilinear => {
+                let features = self.features(problem, Some(BILINEAR_COMPONENTS))?;
+                with.call(&FeatureFit::bilinear(features, self.logistic(confidence))?)
+            }
+        }
+    }
+
+    pub(crate) fn kind(&self, problem: &Problem) -> ModelKind {
+        let embedded = problem.truth.is_some();
+        self.model.unwrap_or(if problem.features.is_some() && !embedded {
+            ModelKind::Linear
+        } else {
+            ModelKind::Tabular
+        })
+    }
+
+    fn logistic(&self, confidence: Confidence) -> LogisticConfig {
+        let theory = WidthMultiplier::Theory(confidence);
+        let default = LogisticConfig::default();
+        LogisticConfig {
+            ridge: self.ridge.unwrap_or(default.ridge),
+            multiplier: self.beta.map_or(theory, WidthMultiplier::Fixed),
+            ..default
+        }
+    }
+
+    fn features(
+        &self,
+        problem: &Problem,
+        default: Option<usize>,
+    ) -> anyhow::Result<Arc<nlhf::preference::Features>> {
+        let features = problem.features.clone().context(
+            "this model needs features: give --responses FILE.jsonl and --response-embeddings FILE.npy",
+        )?;
+        match self.components.or(default) {
+            Some(0) => bail!("--components must be at least 1, but is 0"),
+            Some(k) if k < features.dim() => {
+                Ok(Arc::new(features.principal_components(k, &problem.dataset.menus)?))
+            }
+            _ => Ok(Arc::new(features)),
+        }
+    }
+}

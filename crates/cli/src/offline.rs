@@ -1,0 +1,251 @@
+//! `nlhf offline`: from a file of comparisons to a pessimistic, certified Nash policy.
+
+use crate::input::{DataArgs, Problem};
+use crate::model::{ModelArgs, WithFit};
+use crate::{Global, Outcome, progress, reference};
+use clap::{Args, ValueEnum};
+use nlhf::core::{
+    ConfidenceWidth, Distribution, Eta, FitPreference, NashSolver, Policy, Profile,
+    RegularizedGame, Scale, SeedTree, suboptimality,
+};
+use nlhf::data::{AtomicFile, PolicyLine};
+use nlhf::nash::Automatic;
+use nlhf::offline::{
+    OfflineConfig, OfflineData, OfflineEvent, OfflineLearner, OfflineReport, PromptReport,
+    reward_based_policy,
+};
+use nlhf::policy::TabularClass;
+use nlhf::preference::{BradleyTerryFit, Crowd, LogisticConfig};
+use serde::Serialize;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+mod summary;
+
+/// Learn a policy from a fixed set of comparisons, pessimistically.
+///
+/// Without COMPARISONS it learns from an embedded simulated crowd, whose true preferences are known.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct OfflineArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The factor of the payoffs against the KL term: small stays near the reference, large follows
+    /// the preferences
+    #[arg(long, default_value = "10", value_parser = crate::solve::parse_eta)]
+    eta: Eta,
+    /// Which game the preference is played as
+    #[arg(long, value_enum, default_value_t = ScaleArg::Probability)]
+    scale: ScaleArg,
+    /// The policy that the KL term is measured from: a policy file as written by --output [default: uniform]
+    #[arg(long, value_name = "FILE", requires = "comparisons")]
+    reference: Option<PathBuf>,
+    /// Write the policy here, one JSON line a prompt
+    #[arg(long, short, value_name = "POLICY.jsonl")]
+    output: Option<PathBuf>,
+    /// Write the whole report here: settings, evidence, certificates
+    #[arg(long, value_name = "REPORT.json")]
+    report: Option<PathBuf>,
+}
+
+const AFTER_HELP: &str = "\
+Example:
+  nlhf offline comparisons.jsonl --output policy.jsonl --report report.json
+  nlhf offline comparisons.jsonl --responses responses.jsonl --response-embeddings responses.npy \\
+       --model linear --beta 2 --output policy.jsonl
+
+A comparison a line: {\"prompt_id\": \"p1\", \"response_a_id\": \"a\", \"response_b_id\": \"b\", \"label\": 1}; label is
+the probability that a is preferred, 0.5 a tie; optional: weight, annotator, split. Rows with a split other
+than train are evaluated on and never fitted to. Without splits, a tenth is held out to evaluate, and the
+model then fitted to all rows.";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScaleArg {
+    /// Payoffs are win probabilities
+    Probability,
+    /// Payoffs are log-odds
+    LogOdds,
+}
+
+impl From<ScaleArg> for Scale {
+    fn from(scale: ScaleArg) -> Self {
+        match scale {
+            ScaleArg::Probability => Self::Probability,
+            ScaleArg::LogOdds => Self::LogOdds,
+        }
+    }
+}
+
+/// What was learned, whichever model it was learned with.
+struct Learned {
+    report: OfflineReport,
+    /// True suboptimality of several policies, where the truth is known.
+    comparison: Vec<PolicyComparison>,
+}
+
+/// The true suboptimality of one policy on each prompt.
+#[derive(Debug, Clone, Serialize)]
+struct PolicyComparison {
+    policy: &'static str,
+    suboptimality: Vec<f64>,
+}
+
+pub(crate) fn run(args: &OfflineArgs, global: &Global) -> anyhow::Result<Outcome> {
+    let problem = Problem::load(&args.data, global)?;
+    let reference = reference::load(args.reference.as_deref(), &problem, global)?;
+    let learn = Learn { args, global, problem: &problem, reference: reference.as_ref() };
+    let learned = args.model.with_fit(&problem, 1, learn)?;
+
+    if let Some(path) = &args.output {
+        let mut file = AtomicFile::create(path)?;
+        for prompt in &learned.report.prompts {
+            file.write_line(&policy_line(&problem, prompt))?;
+        }
+        file.commit()?;
+    }
+    if let Some(path) = &args.report {
+        let mut file = AtomicFile::create(path)?;
+        serde_json::to_writer_pretty(&mut file, &named_report(&problem, &learned))
+            .map_err(std::io::Error::from)?;
+        file.write_all(b"\n")?;
+        file.commit()?;
+    }
+    if !global.quiet {
+        print!("{}", summary::render(args, &problem, &learned));
+    }
+    let converged = learned.report.n_unconverged() == 0;
+    Ok(if converged { Outcome::Done } else { Outcome::NotConverged })
+}
+
+/// Fits and learns with whichever fit it is called with.
+struct Learn<'a> {
+    args: &'a OfflineArgs,
+    global: &'a Global,
+    problem: &'a Problem,
+    reference: &'a dyn Policy,
+}
+
+impl WithFit for Learn<'_> {
+    type Output = Learned;
+
+    fn call<F>(self, fit: &F) -> anyhow::Result<Learned>
+    where
+        F: FitPreference,
+        F::Model: ConfidenceWidth,
+    {
+        let (problem, menus) = (self.problem, &self.problem.dataset.menus);
+        let config = OfflineConfig::default()
+            .with_eta(self.args.eta)
+            .with_scale(self.args.scale.into())
+            .with_seed(SeedTree::new(self.global.seed));
+        let bar = progress::bar(self.global, menus.len() as u64, "prompts");
+        bar.set_message("fitting");
+        let mut watch = |event: &OfflineEvent| {
+            match event {
+                OfflineEvent::Fitted => bar.set_message("solving"),
+                OfflineEvent::Solved { done, .. } => bar.set_position(*done as u64),
+            }
+            ControlFlow::Continue(())
+        };
+        let data = OfflineData {
+            training: &problem.training,
+            held_out: &problem.held_out,
+            menus,
+            reference: self.reference,
+        };
+        let learner = OfflineLearner::new(config.clone())?;
+        let result = learner.learn(data, fit, &TabularClass, &mut watch)?;
+        bar.finish_and_clear();
+        let comparison = match &problem.truth {
+            Some(truth) => self.compare(truth, &result.model, &result.report)?,
+            None => Vec::new(),
+        };
+        Ok(Learned { report: result.report, comparison })
+    }
+}
+
+impl Learn<'_> {
+    /// The pessimistic policy beside what else could be learned from the same comparisons.
+    fn compare<M: ConfidenceWidth>(
+        &self,
+        truth: &Crowd,
+        model: &M,
+        report: &OfflineReport,
+    ) -> anyhow::Result<Vec<PolicyComparison>> {
+        let (eta, scale) = (self.args.eta, self.args.scale.into());
+        let scores =
+            BradleyTerryFit::new(LogisticConfig::default())?.fit(&self.problem.training)?.model;
+        let names = ["pessimistic Nash (this run)", "greedy Nash", "reward-based", "reference"];
+        let mut all = names.map(|policy| PolicyComparison { policy, suboptimality: Vec::new() });
+        for (menu, prompt) in self.problem.dataset.menus.iter().zip(&report.prompts) {
+            let reference = self.reference.distribution(menu);
+            let policies: [Distribution; 4] = [
+                prompt.policy.clone(),
+                greedy(model, menu, &reference, eta, scale)?,
+                reward_based_policy(menu, &reference, eta, |response| scores.score(response)),
+                reference.clone(),
+            ];
+            for (compared, policy) in all.iter_mut().zip(&policies) {
+                let lost = suboptimality(truth, menu, &reference, eta, scale, policy);
+                compared.suboptimality.push(lost);
+            }
+        }
+        Ok(all.into())
+    }
+}
+
+/// The equilibrium of the estimate taken at its word.
+fn greedy<M: ConfidenceWidth>(
+    model: &M,
+    menu: nlhf::core::Menu<'_>,
+    reference: &Distribution,
+    eta: Eta,
+    scale: Scale,
+) -> anyhow::Result<Distribution> {
+    let payoff = model.game(menu, scale);
+    let reference = Profile::symmetric(reference.clone());
+    let game = RegularizedGame::new(&payoff, &reference, eta)?;
+    Ok(Automatic::default().solve(&game, &reference, &mut ())?.profile.row)
+}
+
+fn policy_line<'a>(problem: &'a Problem, prompt: &PromptReport) -> PolicyLine<'a> {
+    let dataset = &problem.dataset;
+    let position = dataset.menus.position(prompt.prompt).expect("a report is about a menu");
+    let responses = dataset.menus.get(position).responses().iter();
+    PolicyLine {
+        prompt_id: dataset.prompts.name(prompt.prompt.index()).into(),
+        response_ids: responses.map(|r| dataset.responses.name(r.index()).into()).collect(),
+        probabilities: prompt.policy.probabilities(),
+        log_probabilities: prompt.policy.clone(),
+        value: prompt.value,
+        duality_gap: prompt.certificate.duality_gap,
+        // A greedy policy is not bounded by anything: infinity is written as null.
+        suboptimality_bound: prompt.suboptimality_bound.unwrap_or(f64::INFINITY),
+    }
+}
+
+/// The report with names in place of ids.
+#[derive(Serialize)]
+struct NamedReport<'a> {
+    #[serde(flatten)]
+    report: &'a OfflineReport,
+    prompt_ids: Vec<&'a str>,
+    response_ids: Vec<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    true_suboptimality: &'a [PolicyComparison],
+}
+
+fn named_report<'a>(problem: &'a Problem, learned: &'a Learned) -> NamedReport<'a> {
+    let dataset = &problem.dataset;
+    let menus = || dataset.menus.iter();
+    let name = |response: &nlhf::core::ResponseId| dataset.responses.name(response.index());
+    NamedReport {
+        report: &learned.report,
+        prompt_ids: menus().map(|menu| dataset.prompts.name(menu.prompt().index())).collect(),
+        response_ids: menus().map(|menu| menu.responses().iter().map(name).collect()).collect(),
+        true_suboptimality: &learned.comparison,
+    }
+}

@@ -1,0 +1,210 @@
+//! The closing words of `nlhf offline`: what was learned, how sure that is, and what to do next.
+
+use super::{Learned, OfflineArgs};
+use crate::input::Problem;
+use crate::render::{Table, count, counted, number, unit};
+use nlhf::core::{FitStatus, Scale};
+use std::fmt::Write;
+
+/// Log-loss of a coin, in nats.
+const CHANCE_NATS: f64 = std::f64::consts::LN_2;
+
+pub(super) fn render(args: &OfflineArgs, problem: &Problem, learned: &Learned) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_summary(&mut text, args, problem, learned);
+    text
+}
+
+fn write_summary(
+    out: &mut String,
+    args: &OfflineArgs,
+    problem: &Problem,
+    learned: &Learned,
+) -> std::fmt::Result {
+    let (report, dataset) = (&learned.report, &problem.dataset);
+    let (prompts, n) = (&report.prompts, report.prompts.len());
+    let scale: Scale = args.scale.into();
+    if problem.truth.is_some() {
+        writeln!(
+            out,
+            "No file given: learning from an embedded crowd of three kinds of annotators,"
+        )?;
+        writeln!(out, "whose majority prefers in circles.\n")?;
+    }
+    let candidates: usize = dataset.menus.iter().map(|menu| menu.len()).sum();
+    writeln!(
+        out,
+        "Learned a policy for {} with {} from {} ({} model).\n",
+        counted(n, "prompt"),
+        counted(candidates, "candidate"),
+        counted(report.fit.n_comparisons, "comparison"),
+        report.fit.model
+    )?;
+    write_evidence(out, learned)?;
+
+    let mean_kl = prompts.iter().map(|p| p.kl_nats).sum::<f64>() / n as f64;
+    let concentrated = prompts.iter().filter(|p| p.policy.probabilities().iter().any(|&q| q > 0.9));
+    writeln!(
+        out,
+        "  policy        moved {} nats from the reference on average; nearly decided (> 0.9) on {} of {}",
+        if mean_kl < 5e-5 { "less than 0.0001".to_owned() } else { number(mean_kl) },
+        count(concentrated.count()),
+        counted(n, "prompt")
+    )?;
+    writeln!(
+        out,
+        "  certificate   every duality gap at most {:.1e}; {} of {} converged",
+        report.max_duality_gap(),
+        count(n - report.n_unconverged()),
+        count(n)
+    )?;
+    if let Some(mean) = report.mean_suboptimality_bound() {
+        let worst = prompts.iter().filter_map(|p| p.suboptimality_bound).fold(0.0, f64::max);
+        let sure = if args.model.beta.is_some() {
+            "if the widths hold".to_owned()
+        } else {
+            format!("with {} % confidence", 100.0 * args.model.confidence)
+        };
+        writeln!(
+            out,
+            "  bound         {sure} no competitor gains more than {} ({}) on average, {} at worst",
+            number(mean),
+            unit(scale),
+            number(worst)
+        )?;
+    }
+    if !learned.comparison.is_empty() {
+        write_comparison(out, learned, scale)?;
+    }
+    write_next_steps(out, args, problem, learned)
+}
+
+fn write_evidence(out: &mut String, learned: &Learned) -> std::fmt::Result {
+    let (fit, held_out) = (&learned.report.fit, &learned.report.held_out);
+    match &held_out.evaluation {
+        Some(evaluation) => {
+            let accuracy = evaluation.accuracy.map_or_else(
+                || "no decided judgement".to_owned(),
+                |accuracy| format!("accuracy {:.1} %", 100.0 * accuracy),
+            );
+            writeln!(
+                out,
+                "  held out      log-loss {:.4} nats (a coin has {CHANCE_NATS:.4}), {accuracy}, on {}",
+                evaluation.log_loss_nats,
+                counted(evaluation.n_comparisons, "judgement"),
+            )?;
+        }
+        None => writeln!(out, "  held out      nothing: too few comparisons to set any aside")?,
+    }
+    write!(
+        out,
+        "  fit           log-loss {:.4} nats on its own data, {}",
+        fit.log_loss_nats,
+        counted(fit.n_parameters, "parameter")
+    )?;
+    match fit.status {
+        FitStatus::Converged if fit.iterations == 0 => writeln!(out, ", in closed form"),
+        FitStatus::Converged => writeln!(out, ", {}", counted(fit.iterations, "Newton step")),
+        FitStatus::Stalled => {
+            writeln!(out, ", stopped by rounding at gradient {:.0e}", fit.gradient_max)
+        }
+        FitStatus::IterationLimit => {
+            writeln!(out, ", NOT converged (gradient {:.0e})", fit.gradient_max)
+        }
+    }
+}
+
+fn write_comparison(out: &mut String, learned: &Learned, scale: Scale) -> std::fmt::Result {
+    writeln!(
+        out,
+        "\nThe crowd's true preferences are known here. What a best competitor gains against each"
+    )?;
+    writeln!(out, "policy, in {} (0: nothing, the Nash policy):\n", unit(scale))?;
+    let mut table = Table::new(&["policy", "mean", "worst prompt"]);
+    for compared in &learned.comparison {
+        let lost = &compared.suboptimality;
+        let mean = lost.iter().sum::<f64>() / lost.len() as f64;
+        let worst = lost.iter().copied().fold(0.0, f64::max);
+        table.row(vec![compared.policy.to_owned(), number(mean), number(worst)]);
+    }
+    write!(out, "{table}")
+}
+
+fn write_next_steps(
+    out: &mut String,
+    args: &OfflineArgs,
+    problem: &Problem,
+    learned: &Learned,
+) -> std::fmt::Result {
+    let report = &learned.report;
+    let mut steps = Vec::new();
+    if report.n_unconverged() > 0 {
+        steps.push(format!(
+            "{} did not converge: their policies are marked; a smaller --eta is easier",
+            counted(report.n_unconverged(), "prompt")
+        ));
+    }
+    let bare = report.prompts.iter().filter(|p| p.n_comparisons == 0).count();
+    if bare > 0 {
+        steps.push(format!(
+            "{} without training comparisons: only a model with features (linear, bilinear) says anything there",
+            counted(bare, "prompt")
+        ));
+    }
+    if let Some(separation) = report.fit.separation.as_ref().filter(|s| !s.responses.is_empty()) {
+        steps.push(format!(
+            "{} always or never won: their scores rest on the ridge alone",
+            counted(separation.responses.len(), "response")
+        ));
+    }
+    let evaluation = report.held_out.evaluation.as_ref();
+    if evaluation.is_some_and(|e| e.log_loss_nats >= CHANCE_NATS - 1e-9) {
+        let unseen =
+            evaluation.is_some_and(|e| e.accuracy == Some(0.5)) && !report.held_out.drawn_at_random;
+        steps.push(if unseen {
+            "the held-out judgements are about responses that this model has never seen, so it guesses: \
+             --model linear or bilinear, with embeddings, can do better"
+                .to_owned()
+        } else {
+            "on held-out judgements the model is no better than a coin: try another --model, or more data"
+                .to_owned()
+        });
+    }
+    let vacuous = match args.scale.into() {
+        Scale::Probability => 0.25,
+        Scale::LogOdds => 1.0,
+    };
+    if report.mean_suboptimality_bound().is_some_and(|bound| bound > vacuous) {
+        let theory = matches!(args.model.kind(problem), crate::model::ModelKind::Tabular)
+            || args.model.beta.is_some();
+        steps.push(
+            "the bound is wide: it is the confidence intervals that hold the policy back. Four times the labels halve them"
+                .to_owned(),
+        );
+        if !theory {
+            steps.push(
+                "the theory's widths are safe under the worst case; --beta 2 is a common rule of thumb, without a guarantee"
+                    .to_owned(),
+            );
+        }
+    }
+    match &args.output {
+        Some(path) => steps.push(format!("the policy is in {}", path.display())),
+        None => steps.push(
+            "add --output policy.jsonl to write the policy, --report report.json for all figures"
+                .to_owned(),
+        ),
+    }
+    if problem.truth.is_some() {
+        steps.push(
+            "use your own comparisons: nlhf offline FILE (nlhf offline --help shows the format)"
+                .to_owned(),
+        );
+    }
+    writeln!(out, "\nNext:")?;
+    for step in steps {
+        writeln!(out, "  - {step}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! `nlhf online`: ask a simulated crowd in batches, and watch bound and truth go down.
+
+use crate::input::Problem;
+use crate::model::{ModelArgs, WithFit};
+use crate::offline::ScaleArg;
+use crate::{Global, Outcome, crowd, progress, render};
+use clap::Args;
+use nlhf::core::{
+    ConfidenceWidth, Distribution, Eta, FitPreference, Policy, Scale, SeedTree, UniformPolicy,
+    suboptimality,
+};
+use nlhf::data::AtomicFile;
+use nlhf::online::{OnlineConfig, OnlineLearner, OnlineReport, Round};
+use nlhf::policy::TabularClass;
+use nlhf::preference::{Crowd, SimulatedOracle};
+use serde::Serialize;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+/// Learn by asking: a main agent at the equilibrium, an enhancer that explores.
+///
+/// It asks an embedded simulated crowd, whose true preferences are known.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct OnlineArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The factor of the payoffs against the KL term
+    #[arg(long, default_value = "10", value_parser = crate::solve::parse_eta)]
+    eta: Eta,
+    /// Which game the preference is played as
+    #[arg(long, value_enum, default_value_t = ScaleArg::Probability)]
+    scale: ScaleArg,
+    /// How often the agents change
+    #[arg(long, default_value_t = 15, value_name = "N")]
+    rounds: u32,
+    /// Labels asked in each round
+    #[arg(long, default_value_t = 2000, value_name = "N")]
+    labels_per_round: u32,
+    /// Write the whole report here: settings, rounds, bounds, policies
+    #[arg(long, value_name = "REPORT.json")]
+    report: Option<PathBuf>,
+}
+
+const AFTER_HELP: &str = "\
+Example:
+  nlhf online --rounds 20 --labels-per-round 5000 --report online.json
+  nlhf online --model bilinear --beta 1";
+
+/// One row of the trace, with the truth beside the bound.
+#[derive(Debug, Clone, Serialize)]
+struct Row {
+    round: u32,
+    n_labels: usize,
+    suboptimality_bound: f64,
+    true_suboptimality: f64,
+}
+
+struct Learned {
+    report: OnlineReport,
+    rows: Vec<Row>,
+}
+
+pub(crate) fn run(args: &OnlineArgs, global: &Global) -> anyhow::Result<Outcome> {
+    let problem = crowd::online_problem(SeedTree::new(global.seed))?;
+    let truth = problem.truth.as_ref().expect("the embedded crowd is its own truth");
+    let config = OnlineConfig::default()
+        .with_eta(args.eta)
+        .with_scale(args.scale.into())
+        .with_budget(args.rounds, args.labels_per_round)
+        .with_seed(SeedTree::new(global.seed));
+    let budget = config.label_budget();
+    let learn = Learn { config, global, problem: &problem, truth };
+    let learned = args.model.with_fit(&problem, budget, learn)?;
+    if let Some(path) = &args.report {
+        #[derive(Serialize)]
+        struct WithTruth<'a> {
+            #[serde(flatten)]
+            report: &'a OnlineReport,
+            trace: &'a [Row],
+        }
+        let mut file = AtomicFile::create(path)?;
+        let report = WithTruth { report: &learned.report, trace: &learned.rows };
+        serde_json::to_writer_pretty(&mut file, &report).map_err(std::io::Error::from)?;
+        file.write_all(b"\n")?;
+        file.commit()?;
+    }
+    if !global.quiet {
+        print_summary(args, &problem, &learned);
+    }
+    Ok(Outcome::Done)
+}
+
+struct Learn<'a> {
+    config: OnlineConfig,
+    global: &'a Global,
+    problem: &'a Problem,
+    truth: &'a Crowd,
+}
+
+impl WithFit for Learn<'_> {
+    type Output = Learned;
+
+    fn call<F>(self, fit: &F) -> anyhow::Result<Learned>
+    where
+        F: FitPreference,
+        F::Model: ConfidenceWidth,
+    {
+        let menus = &self.problem.dataset.menus;
+        let (eta, scale) = (self.config.eta, self.config.scale);
+        let mean_lost = |policies: &mut dyn Iterator<Item = &Distribution>| {
+            let lost = menus.iter().zip(policies).map(|(menu, policy)| {
+                let reference = UniformPolicy.distribution(menu);
+                suboptimality(self.truth, menu, &reference, eta, scale, policy)
+            });
+            lost.sum::<f64>() / menus.len() as f64
+        };
+        let mut rows = Vec::new();
+        let bar = progress::bar(self.global, u64::from(self.config.rounds), "rounds");
+        let mut watch = |round: &Round<'_>| {
+            rows.push(Row {
+                round: round.round,
+                n_labels: round.n_labels,
+                suboptimality_bound: round.suboptimality_bound,
+                true_suboptimality: mean_lost(&mut round.agents.iter().map(|agents| &agents.main)),
+            });
+            bar.set_position(u64::from(round.round));
+            ControlFlow::Continue(())
+        };
+        let mut oracle = SimulatedOracle::new(self.truth, self.config.seed);
+        let learner = OnlineLearner::new(self.config.clone())?;
+        let result =
+            learner.learn(menus, &UniformPolicy, &mut oracle, fit, &TabularClass, &mut watch)?;
+        bar.finish_and_clear();
+        Ok(Learned { report: result.report, rows })
+    }
+}
+
+fn print_summary(args: &OnlineArgs, problem: &Problem, learned: &Learned) {
+    let scale: Scale = args.scale.into();
+    let menus = &problem.dataset.menus;
+    println!(
+        "Asked a simulated crowd about {} with {} candidates each.\n",
+        render::counted(menus.len(), "prompt"),
+        menus.get(0).len()
+    );
+    let mut table = render::Table::new(&["round", "labels", "bound", "true suboptimality"]);
+    for row in &learned.rows {
+        table.row(vec![
+            row.round.to_string(),
+            render::count(row.n_labels),
+            render::number(row.suboptimality_bound),
+            render::number(row.true_suboptimality),
+        ]);
+    }
+    print!("{table}");
+    let best = learned.report.best_round;
+    let Some(row) = learned.rows.iter().find(|row| row.round == best) else { return };
+    let sure = if args.model.beta.is_some() {
+        "if the widths hold".to_owned()
+    } else {
+        format!("with {} % confidence", 100.0 * args.model.confidence)
+    };
+    println!(
+        "\nReturned: the main agent of round {best}, the smallest bound. After {} labels, {sure} no\n\
+         competitor gains more than {} ({}) against it on average; in truth it is {}.",
+        render::count(row.n_labels),
+        render::number(row.suboptimality_bound),
+        render::unit(scale),
+        render::number(row.true_suboptimality)
+    );
+    println!("\nNext:");
+    println!(
+        "  - more labels: --rounds and --labels-per-round; a bound halves with about four times as many"
+    );
+    println!("  - learn from labels that you already have: nlhf offline FILE");
+}

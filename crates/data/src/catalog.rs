@@ -1,0 +1,224 @@
+//! Catalogs: the files that list responses and prompts, one JSON object a line.
+//!
+//! ```text
+//! responses.jsonl   {"response_id": "p1:gpt", "prompt_id": "p1", ...}
+//! prompts.jsonl     {"prompt_id": "p1", ...}
+//! ```
+//! Row `k` of an embedding file belongs to line `k` of the file beside it, hence ids are dense in the
+//! order of the lines. Texts and other fields are skipped, not copied.
+
+use crate::error::{Place, quoted};
+use crate::json::{Field, parse_object};
+use crate::{DataError, LineReader, Names};
+use nlhf_core::{PromptId, ResponseId};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// All prompts and all responses that comparisons may name.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    /// The prompts: in the order of their file, or as the responses first name them.
+    pub prompts: Names,
+    /// The responses, in the order of their file; none if no such file was read.
+    pub responses: Names,
+    /// The prompt of each response.
+    pub prompt_of_response: Vec<PromptId>,
+    /// Whether comparisons that name a prompt or response beyond the catalog are left out and counted;
+    /// by default they are errors.
+    pub skip_unlisted: bool,
+    pub(crate) prompts_in: PathBuf,
+    pub(crate) responses_in: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct ResponseRow<'a> {
+    #[serde(borrow, default)]
+    response_id: Field<'a>,
+    #[serde(borrow, default)]
+    prompt_id: Field<'a>,
+}
+
+#[derive(Deserialize)]
+struct PromptRow<'a> {
+    #[serde(borrow, default)]
+    prompt_id: Field<'a>,
+}
+
+impl Catalog {
+    /// Reads a file of responses, and the prompts that they name.
+    ///
+    /// # Errors
+    /// If a file cannot be read or is empty, a line lacks an id, or an id stands on two lines.
+    pub fn from_responses(responses: &Path) -> Result<Self, DataError> {
+        let mut catalog = Self::without_prompts(responses.to_path_buf());
+        catalog.read_responses(responses, false)?;
+        Ok(catalog)
+    }
+
+    /// Reads a file of prompts; any response may be compared.
+    ///
+    /// # Errors
+    /// Those of [`Catalog::from_responses`].
+    pub fn from_prompts(prompts: &Path) -> Result<Self, DataError> {
+        let mut catalog = Self::without_prompts(prompts.to_path_buf());
+        catalog.read_prompts(prompts)?;
+        Ok(catalog)
+    }
+
+    /// Reads both; a response may only name a prompt of the other file.
+    ///
+    /// # Errors
+    /// Those of [`Catalog::from_responses`], and if a response names another prompt.
+    pub fn from_responses_and_prompts(responses: &Path, prompts: &Path) -> Result<Self, DataError> {
+        let mut catalog = Self::from_prompts(prompts)?;
+        catalog.read_responses(responses, true)?;
+        Ok(catalog)
+    }
+
+    fn without_prompts(prompts_in: PathBuf) -> Self {
+        Self {
+            prompts: Names::new(),
+            responses: Names::new(),
+            prompt_of_response: Vec::new(),
+            skip_unlisted: false,
+            prompts_in,
+            responses_in: None,
+        }
+    }
+
+    fn read_prompts(&mut self, path: &Path) -> Result<(), DataError> {
+        let mut lines = LineReader::open(path)?;
+        while let Some(line) = lines.next_line()? {
+            let place = Place { path, line: line.number };
+            let row: PromptRow<'_> = parse_object(line.text, place)?;
+            let prompt = row.prompt_id.id("prompt_id", place)?;
+            let n_before = self.prompts.len();
+            self.prompts.intern(&prompt);
+            if self.prompts.len() == n_before {
+                return Err(duplicate(place, "prompt_id", &prompt));
+            }
+        }
+        if self.prompts.is_empty() {
+            return Err(DataError::empty(path, "one prompt a line"));
+        }
+        Ok(())
+    }
+
+    fn read_responses(&mut self, path: &Path, prompts_are_known: bool) -> Result<(), DataError> {
+        let mut lines = LineReader::open(path)?;
+        while let Some(line) = lines.next_line()? {
+            let place = Place { path, line: line.number };
+            let row: ResponseRow<'_> = parse_object(line.text, place)?;
+            let response = row.response_id.id("response_id", place)?;
+            let prompt = row.prompt_id.id("prompt_id", place)?;
+            let id = if prompts_are_known {
+                self.known_prompt(&prompt, place)?
+            } else {
+                PromptId::new(self.prompts.intern(&prompt))
+            };
+            self.responses.intern(&response);
+            if self.responses.len() == self.prompt_of_response.len() {
+                return Err(duplicate(place, "response_id", &response));
+            }
+            self.prompt_of_response.push(id);
+        }
+        if self.responses.is_empty() {
+            return Err(DataError::empty(path, "one response a line"));
+        }
+        self.responses_in = Some(path.to_path_buf());
+        Ok(())
+    }
+
+    /// Whether the catalog lists a prompt and, if it lists responses at all, these two.
+    pub(crate) fn lists(&self, prompt: &str, responses: [&str; 2]) -> bool {
+        let listed = |name: &str| self.responses_in.is_none() || self.responses.get(name).is_some();
+        self.prompts.get(prompt).is_some() && responses.into_iter().all(listed)
+    }
+
+    /// The id of a prompt that must be in the catalog.
+    pub(crate) fn known_prompt(&self, name: &str, place: Place<'_>) -> Result<PromptId, DataError> {
+        self.prompts
+            .get(name)
+            .map(PromptId::new)
+            .ok_or_else(|| place.unlisted("prompt_id", &self.prompts_in, name))
+    }
+
+    /// The id of a response to `prompt` that stands in field `field` and must be in the catalog.
+    pub(crate) fn known_response(
+        &self,
+        name: &str,
+        prompt: PromptId,
+        field: &str,
+        place: Place<'_>,
+    ) -> Result<ResponseId, DataError> {
+        let Some(id) = self.responses.get(name).map(ResponseId::new) else {
+            let listed_in = self.responses_in.as_deref().unwrap_or(Path::new("the catalog"));
+            return Err(place.unlisted(field, listed_in, name));
+        };
+        let owner = self.prompt_of_response[id.index()];
+        if owner == prompt {
+            return Ok(id);
+        }
+        let asked = quoted(self.prompts.name(prompt.index()));
+        let owner = quoted(self.prompts.name(owner.index()));
+        Err(place.error(
+            format!("\"{field}\" to be a response to prompt {asked}"),
+            format!("{}, a response to {owner}", quoted(name)),
+        ))
+    }
+}
+
+fn duplicate(place: Place<'_>, field: &str, name: &str) -> DataError {
+    place.error(format!("each \"{field}\" once"), format!("{} again", quoted(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::written;
+
+    const PROMPTS: &str = "{\"prompt_id\": \"p1\", \"text\": [1]}\n{\"prompt_id\": 2}\n";
+    const RESPONSES: &str = concat!(
+        "{\"response_id\": \"b\", \"prompt_id\": 2, \"text\": \"long\"}\n\n",
+        "{\"prompt_id\": \"p1\", \"response_id\": \"a\"}\n",
+    );
+
+    #[test]
+    fn ids_follow_the_lines() {
+        let (prompts, responses) = (written("p.jsonl", PROMPTS), written("r.jsonl", RESPONSES));
+        let both = Catalog::from_responses_and_prompts(&responses.path, &prompts.path).unwrap();
+        assert_eq!(both.prompts.iter().collect::<Vec<_>>(), ["p1", "2"]);
+        assert_eq!(both.responses.iter().collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(both.prompt_of_response, [PromptId::new(1), PromptId::new(0)]);
+        let alone = Catalog::from_responses(&responses.path).unwrap();
+        assert_eq!(alone.prompts.iter().collect::<Vec<_>>(), ["2", "p1"]);
+        assert_eq!(alone.prompt_of_response, [PromptId::new(0), PromptId::new(1)]);
+        assert_eq!(Catalog::from_prompts(&prompts.path).unwrap().prompts.len(), 2);
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused() {
+        let prompts = written("p.jsonl", PROMPTS);
+        for (content, expected) in [
+            ("", "expected one response a line, found an empty file"),
+            ("[1]", "r.jsonl:1: expected one JSON object, found \"[1]\""),
+            (
+                "{\"prompt_id\": 2}",
+                "expected \"response_id\" to be a string, found a line without it",
+            ),
+            ("{\"response_id\": \"a\", \"prompt_id\": \"p3\"}", "p.jsonl, found \"p3\""),
+            (
+                "{\"response_id\":\"a\",\"prompt_id\":2}\n{\"response_id\":\"a\",\"prompt_id\":2}",
+                "r.jsonl:2: expected each \"response_id\" once, found \"a\" again",
+            ),
+        ] {
+            let file = written("r.jsonl", content);
+            let result = Catalog::from_responses_and_prompts(&file.path, &prompts.path);
+            let error = result.unwrap_err().to_string();
+            assert!(error.ends_with(expected), "{error}");
+        }
+        let twice = written("p.jsonl", "{\"prompt_id\": 2}\n{\"prompt_id\": \"2\"}");
+        let error = Catalog::from_prompts(&twice.path).unwrap_err().to_string();
+        assert!(error.ends_with("p.jsonl:2: expected each \"prompt_id\" once, found \"2\" again"));
+    }
+}

@@ -1,0 +1,214 @@
+//! What the formats have in common: names to ids, checks against the catalog, splits and menus.
+
+use crate::error::{Place, quoted};
+use crate::json::Field;
+use crate::{Catalog, DataError, Dataset, Format, Names};
+use nlhf_core::{AnnotatorId, Comparison, Label, Menus, PromptId, ResponseId, Weight};
+
+/// Grows a [`Dataset`] row by row.
+pub(super) struct Collector {
+    prompts: Names,
+    responses: Names,
+    annotators: Names,
+    catalog: Option<Catalog>,
+    comparisons: Vec<Comparison>,
+    held_out: Vec<bool>,
+    has_split: bool,
+    n_self_comparisons: usize,
+    n_both_bad: usize,
+    n_unlisted: usize,
+}
+
+/// The names in one row, each with the field that it stands in.
+pub(super) struct Named<'a> {
+    pub(super) prompt: &'a str,
+    pub(super) first: (&'static str, &'a str),
+    pub(super) second: (&'static str, &'a str),
+}
+
+/// What is known of a judgement beside the pair and the label.
+pub(super) struct Judgement<'a> {
+    pub(super) weight: Weight,
+    pub(super) annotator: Option<&'a str>,
+    pub(super) split: Option<&'a str>,
+}
+
+impl Collector {
+    pub(super) fn new(catalog: Option<Catalog>) -> Self {
+        Self {
+            prompts: Names::new(),
+            responses: Names::new(),
+            annotators: Names::new(),
+            catalog,
+            comparisons: Vec::new(),
+            held_out: Vec::new(),
+            has_split: false,
+            n_self_comparisons: 0,
+            n_both_bad: 0,
+            n_unlisted: 0,
+        }
+    }
+
+    pub(super) fn has_catalog(&self) -> bool {
+        self.catalog.is_some()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.comparisons.is_empty() && self.n_unlisted == 0
+    }
+
+    pub(super) fn count_both_bad(&mut self) {
+        self.n_both_bad += 1;
+    }
+
+    /// The ids of what a row names; `None`, and counted, if the catalog lets rows beyond it be skipped.
+    pub(super) fn resolve(
+        &mut self,
+        names: &Named<'_>,
+        place: Place<'_>,
+    ) -> Result<Option<(PromptId, ResponseId, ResponseId)>, DataError> {
+        let beyond = |catalog: &Catalog| {
+            catalog.skip_unlisted && !catalog.lists(names.prompt, [names.first.1, names.second.1])
+        };
+        if self.catalog.as_ref().is_some_and(beyond) {
+            self.n_unlisted += 1;
+            return Ok(None);
+        }
+        let prompt = match &self.catalog {
+            Some(catalog) => catalog.known_prompt(names.prompt, place)?,
+            None => self.new_prompt(names.prompt),
+        };
+        let [first, second] = [names.first, names.second].map(|(field, name)| {
+            match self.catalog.as_ref().filter(|catalog| catalog.responses_in.is_some()) {
+                Some(catalog) => catalog.known_response(name, prompt, field, place),
+                None => Ok(self.new_response(name)),
+            }
+        });
+        Ok(Some((prompt, first?, second?)))
+    }
+
+    pub(super) fn new_prompt(&mut self, name: &str) -> PromptId {
+        PromptId::new(self.prompts.intern(name))
+    }
+
+    pub(super) fn new_response(&mut self, name: &str) -> ResponseId {
+        ResponseId::new(self.responses.intern(name))
+    }
+
+    pub(super) fn push(
+        &mut self,
+        (prompt, first, second): (PromptId, ResponseId, ResponseId),
+        label: Label,
+        judgement: &Judgement<'_>,
+    ) {
+        let annotator = judgement.annotator.map(|name| self.annotators.intern(name));
+        let annotator = annotator.map(AnnotatorId::new);
+        let weight = judgement.weight;
+        self.comparisons.push(Comparison { prompt, first, second, label, weight, annotator });
+        self.held_out.push(judgement.split.is_some_and(|split| split != "train"));
+        self.has_split |= judgement.split.is_some();
+        self.n_self_comparisons += usize::from(first == second);
+    }
+
+    pub(super) fn finish(self, format: Format) -> Dataset {
+        let (mut prompts, mut responses) = (self.prompts, self.responses);
+        let mut listed = Vec::new();
+        if let Some(catalog) = self.catalog {
+            prompts = catalog.prompts;
+            if catalog.responses_in.is_some() {
+                responses = catalog.responses;
+                listed = catalog.prompt_of_response;
+            }
+        }
+        let n_responses = responses.len();
+        let menus = if listed.is_empty() {
+            let seen = self.comparisons.iter();
+            let seen = seen.flat_map(|c| [(c.prompt, c.first), (c.prompt, c.second)]);
+            group(prompts.len(), n_responses, seen)
+        } else {
+            let listed = listed.iter().enumerate();
+            let listed = listed.map(|(k, prompt)| (*prompt, ResponseId::from_index(k)));
+            group(prompts.len(), n_responses, listed)
+        };
+        Dataset {
+            prompts,
+            responses,
+            annotators: self.annotators,
+            comparisons: self.comparisons,
+            held_out: self.held_out,
+            has_split: self.has_split,
+            n_self_comparisons: self.n_self_comparisons,
+            n_both_bad: self.n_both_bad,
+            n_unlisted: self.n_unlisted,
+            menus,
+            format,
+        }
+    }
+}
+
+/// The label in a field of JSON.
+pub(super) fn label(field: &Field<'_>, place: Place<'_>) -> Result<Label, DataError> {
+    let label = field.as_number().and_then(|number| Label::new(number).ok());
+    label.ok_or_else(|| place.error("\"label\" in [0, 1]", field.found()))
+}
+
+/// The weight in a field of JSON, one if there is none.
+pub(super) fn weight(field: &Field<'_>, place: Place<'_>) -> Result<Weight, DataError> {
+    if !field.is_present() {
+        return Ok(Weight::ONE);
+    }
+    let weight = field.as_number().and_then(|number| Weight::new(number).ok());
+    weight.ok_or_else(|| bad_weight(field.found(), place))
+}
+
+/// The weight in a cell of CSV, one if it is empty.
+pub(super) fn weight_of_cell(cell: &str, place: Place<'_>) -> Result<Weight, DataError> {
+    if cell.is_empty() {
+        return Ok(Weight::ONE);
+    }
+    let weight = cell.parse().ok().and_then(|number| Weight::new(number).ok());
+    weight.ok_or_else(|| bad_weight(quoted(cell), place))
+}
+
+fn bad_weight(found: String, place: Place<'_>) -> DataError {
+    place.error("\"weight\" to be non-negative and finite", found)
+}
+
+/// Menus in the order of the prompts, each response once, in the order of `pairs`.
+fn group(
+    n_prompts: usize,
+    n_responses: usize,
+    pairs: impl Iterator<Item = (PromptId, ResponseId)> + Clone,
+) -> Menus {
+    // A counting sort by prompt; within a prompt the order stays.
+    let mut starts = vec![0_usize; n_prompts + 1];
+    for (prompt, _) in pairs.clone() {
+        starts[prompt.index() + 1] += 1;
+    }
+    for prompt in 0..n_prompts {
+        starts[prompt + 1] += starts[prompt];
+    }
+    let mut next = starts.clone();
+    let mut sorted = vec![ResponseId::new(0); starts[n_prompts]];
+    for (prompt, response) in pairs {
+        let at = &mut next[prompt.index()];
+        sorted[*at] = response;
+        *at += 1;
+    }
+    let mut last_seen_in = vec![usize::MAX; n_responses];
+    let mut menus = Menus::new();
+    let mut menu = Vec::new();
+    for prompt in 0..n_prompts {
+        menu.clear();
+        for response in &sorted[starts[prompt]..starts[prompt + 1]] {
+            if std::mem::replace(&mut last_seen_in[response.index()], prompt) != prompt {
+                menu.push(*response);
+            }
+        }
+        if !menu.is_empty() {
+            let pushed = menus.push(PromptId::from_index(prompt), &menu);
+            pushed.expect("each prompt comes once, and each of its responses once");
+        }
+    }
+    menus
+}

@@ -1,0 +1,181 @@
+//! Input: plain or gzip files and standard input, line by line.
+//!
+//! gzip is told by its magic bytes `1f 8b`, not by the name. One buffer is reused for all lines, so
+//! that memory does not grow with the file. A UTF-8 byte order mark, `\r` at the end of a line, and
+//! blank lines are skipped; line numbers count all lines.
+
+use crate::DataError;
+use crate::error::Place;
+use flate2::bufread::MultiGzDecoder;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+const BUFFER_BYTES: usize = 1 << 16;
+
+/// Opens a plain or gzip file; "-" is standard input.
+///
+/// # Errors
+/// [`DataError::Io`] if it cannot be opened or its first bytes cannot be read.
+pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
+    let failed = |reason| DataError::io(path, reason);
+    if path.as_os_str() == "-" {
+        return decoded(io::stdin()).map_err(failed);
+    }
+    File::open(path).and_then(decoded).map_err(failed)
+}
+
+/// Reads the non-blank lines of a file, one at a time.
+pub struct LineReader {
+    path: PathBuf,
+    reader: Box<dyn BufRead + Send>,
+    buffer: Vec<u8>,
+    line: u64,
+    unread: bool,
+}
+
+/// One line: its number and its text without the line break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// The number, from one.
+    pub number: u64,
+    /// The text; never blank.
+    pub text: &'a str,
+}
+
+impl LineReader {
+    /// Opens a file like [`open`].
+    ///
+    /// # Errors
+    /// Those of [`open`].
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        let (reader, path) = (open(path)?, path.to_path_buf());
+        Ok(Self { path, reader, buffer: Vec::new(), line: 0, unread: false })
+    }
+
+    /// The path that was given, "-" for standard input.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of the line read last, from one; zero before the first.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The next line that is not blank, or nothing at the end.
+    ///
+    /// # Errors
+    /// [`DataError::Io`], and [`DataError::Line`] for a line that is not UTF-8.
+    pub fn next_line(&mut self) -> Result<Option<Line<'_>>, DataError> {
+        while !std::mem::take(&mut self.unread) {
+            self.buffer.clear();
+            let read = self.reader.read_until(b'\n', &mut self.buffer);
+            if read.map_err(|reason| DataError::io(&self.path, reason))? == 0 {
+                return Ok(None);
+            }
+            self.line += 1;
+            if self.line == 1 && self.buffer.starts_with(b"\xef\xbb\xbf") {
+                self.buffer.drain(..3);
+            }
+            if !self.buffer.trim_ascii().is_empty() {
+                break;
+            }
+        }
+        match str::from_utf8(&self.buffer) {
+            Ok(text) => {
+                let text = text.strip_suffix('\n').unwrap_or(text);
+                let text = text.strip_suffix('\r').unwrap_or(text);
+                Ok(Some(Line { number: self.line, text }))
+            }
+            Err(error) => {
+                let at = error.valid_up_to();
+                let found = format!("byte 0x{:02x} at column {}", self.buffer[at], at + 1);
+                Err(Place { path: &self.path, line: self.line }.error("UTF-8 text", found))
+            }
+        }
+    }
+
+    /// Lets [`LineReader::next_line`] return the same line once more.
+    pub(crate) fn unread(&mut self) {
+        self.unread = true;
+    }
+
+    /// Everything from the line read last on, as it stands in the file, for a reader of other
+    /// records than lines.
+    pub(crate) fn into_rest(self) -> impl Read {
+        Cursor::new(self.buffer).chain(self.reader)
+    }
+}
+
+impl std::fmt::Debug for LineReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { path, line, .. } = self;
+        f.debug_struct("LineReader").field("path", path).field("line", line).finish_non_exhaustive()
+    }
+}
+
+/// Looks at the first two bytes and puts them back.
+fn decoded(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+    let mut magic = [0; 2];
+    let mut n_read = 0;
+    while n_read < magic.len() {
+        match raw.read(&mut magic[n_read..]) {
+            Ok(0) => break,
+            Ok(n) => n_read += n,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let gzip = magic == [0x1f, 0x8b];
+    let start = Cursor::new(magic).take(n_read as u64);
+    let whole = BufReader::with_capacity(BUFFER_BYTES, start.chain(raw));
+    Ok(if gzip {
+        Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(whole)))
+    } else {
+        Box::new(whole)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{gzip, written};
+
+    fn lines(content: &[u8]) -> Result<Vec<(u64, String)>, String> {
+        let file = written("lines.txt", content);
+        let mut reader = LineReader::open(&file.path).map_err(|e| e.to_string())?;
+        let mut lines = Vec::new();
+        while let Some(line) = reader.next_line().map_err(|e| e.to_string())? {
+            lines.push((line.number, line.text.to_owned()));
+        }
+        Ok(lines)
+    }
+
+    #[test]
+    fn blank_lines_marks_and_carriage_returns_are_skipped_but_counted() {
+        let content = "\u{feff}a\r\n\n  \t\n b \nc".as_bytes();
+        let expected = [(1, "a"), (4, " b "), (5, "c")].map(|(n, text)| (n, text.to_owned()));
+        assert_eq!(lines(content).unwrap(), expected);
+        assert_eq!(lines(&gzip(content)).unwrap(), expected);
+        // Two gzip members after each other are one file.
+        let twice = [gzip(b"a\n"), gzip(b"b\n")].concat();
+        assert_eq!(lines(&twice).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn short_files_are_no_gzip() {
+        assert_eq!(lines(b"").unwrap(), []);
+        assert_eq!(lines(b"x").unwrap(), [(1, "x".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_not_text_is_named() {
+        let error = lines(b"fine\nba\xffd\n").unwrap_err();
+        assert!(error.ends_with("lines.txt:2: expected UTF-8 text, found byte 0xff at column 3"));
+        let error = lines(&gzip(&[b'a'; 10_000])[..30]).unwrap_err();
+        assert!(error.contains("lines.txt: "), "{error}");
+        let error = LineReader::open(Path::new("/no/such/file")).unwrap_err().to_string();
+        assert!(error.starts_with("/no/such/file: No such file"), "{error}");
+    }
+}

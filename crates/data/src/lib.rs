@@ -1,0 +1,48 @@
+//! File formats to and from the types of `nlhf`.
+//!
+//! | file | read by | gives |
+//! |---|---|---|
+//! | comparisons: explicit JSONL, TRL preference JSONL, battles CSV | [`read_comparisons`] | [`Dataset`] |
+//! | responses and prompts, JSONL | [`Catalog`] | names in the order of the lines |
+//! | embeddings, `.npy` | [`read_embeddings`] | [`Matrix`] |
+//! | games, JSONL, or one matrix as CSV or `.npy` | [`GameReader`], [`read_game_matrix`] | [`GameRecord`] |
+//! | policies, JSONL | [`read_policies`] | a reference for each menu |
+//!
+//! and [`SolutionLine`] and [`PolicyLine`] are written, by [`AtomicFile`] all or nothing. Every input
+//! may be compressed with gzip, and "-" is standard input. Whatever is wrong with a file is a
+//! [`DataError`] that names the line, what was expected and what was found; no input panics.
+
+mod atomic_file;
+mod catalog;
+mod comparisons;
+mod dataset;
+mod embeddings;
+mod error;
+mod game_matrix;
+mod games;
+mod input;
+mod json;
+mod names;
+mod notes;
+mod npy;
+mod numbers;
+mod output;
+mod policies;
+mod prior;
+mod table;
+#[cfg(test)]
+mod testing;
+
+pub use atomic_file::AtomicFile;
+pub use catalog::Catalog;
+pub use comparisons::read_comparisons;
+pub use dataset::{Dataset, Format};
+pub use embeddings::{Matrix, read_embeddings, read_matrix_npy};
+pub use error::DataError;
+pub use game_matrix::{is_game_matrix, read_game_matrix};
+pub use games::{GameDefaults, GameReader, GameRecord, GameScale, parse_game};
+pub use input::{Line, LineReader, open};
+pub use names::Names;
+pub use notes::{GameNote, Player};
+pub use output::{PolicyLine, SolutionLine, write_jsonl};
+pub use policies::read_policies;

@@ -1,0 +1,69 @@
+//! What an offline run found: a value from which everything that is shown is rendered.
+
+use crate::{HeldOut, OfflineConfig};
+use nlhf_core::{Certificate, Distribution, FitEvidence, PromptId, Status};
+use serde::{Deserialize, Serialize};
+
+/// One prompt: its policy, how sure that is the equilibrium, and how far it can be from the truth.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PromptReport {
+    /// The prompt.
+    pub prompt: PromptId,
+    /// The policy over the menu's responses, as the policy class plays it.
+    pub policy: Distribution,
+    /// The competitor that it was certified against.
+    pub opponent: Distribution,
+    /// Value and gap of the two in the game that was solved, recomputed from them.
+    pub certificate: Certificate,
+    /// `J` of the two in the game that was solved, with the offset of the scale: ½ is even on the
+    /// scale of probabilities, 0 on that of log-odds.
+    pub value: f64,
+    /// The most that the policy loses against its best competitor, with the confidence of the widths
+    /// and in units of the payoff; `None` without pessimism.
+    pub suboptimality_bound: Option<f64>,
+    /// How far the policy moved from the reference, in nats.
+    pub kl_nats: f64,
+    /// Comparisons on this prompt that the model was fitted to.
+    pub n_comparisons: usize,
+    /// Why the solver stopped.
+    pub status: Status,
+    /// The method that found the equilibrium.
+    pub method: String,
+    /// Its iterations.
+    pub iterations: usize,
+}
+
+/// The report of an offline run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfflineReport {
+    /// The version of this crate.
+    pub version: String,
+    /// The settings of the run.
+    pub config: OfflineConfig,
+    /// How the preference model was fitted.
+    pub fit: FitEvidence,
+    /// How well it predicts what it has not seen.
+    pub held_out: HeldOut,
+    /// The name of the policy class.
+    pub policy_class: String,
+    /// The prompts, in the order of the menus.
+    pub prompts: Vec<PromptReport>,
+}
+
+impl OfflineReport {
+    /// The largest duality gap of all prompts, in units of the payoff; 0 without prompts.
+    pub fn max_duality_gap(&self) -> f64 {
+        self.prompts.iter().map(|p| p.certificate.duality_gap).fold(0.0, f64::max)
+    }
+
+    /// How many prompts did not converge.
+    pub fn n_unconverged(&self) -> usize {
+        self.prompts.iter().filter(|p| p.status != Status::Converged).count()
+    }
+
+    /// The mean bound on the suboptimality over the prompts; `None` without pessimism or prompts.
+    pub fn mean_suboptimality_bound(&self) -> Option<f64> {
+        let bounds: Option<Vec<f64>> = self.prompts.iter().map(|p| p.suboptimality_bound).collect();
+        bounds.filter(|bounds| !bounds.is_empty()).map(|b| b.iter().sum::<f64>() / b.len() as f64)
+    }
+}

@@ -1,0 +1,134 @@
+//! Settings of the parametric models: Bradley-Terry, linear, bilinear.
+
+use nlhf_core::{Confidence, ScalarError};
+use serde::{Deserialize, Serialize};
+
+/// Where the multiplier β of elliptical widths comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WidthMultiplier {
+    /// The theory's, with which all intervals hold at once with this probability, also if the pairs
+    /// were chosen by earlier labels.
+    Theory(Confidence),
+    /// A number of the user's own, without a guarantee.
+    Fixed(f64),
+}
+
+/// Settings of a penalized logistic likelihood and its widths.
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `ridge` | 1 | λ in the penalty λ‖θ‖²/2 of the negative log-likelihood | (0, ∞); Bradley-Terry with a fixed multiplier also 0 |
+/// | `log_odds_bound` | 4 | B: log-odds, estimated and true, lie in [−B, B]; bounds the parameters too | (0, ∞) |
+/// | `multiplier` | theory, 0.95 | β of the widths | fixed: [0, ∞) |
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogisticConfig {
+    /// λ in the penalty λ‖θ‖²/2 of the negative log-likelihood.
+    pub ridge: f64,
+    /// B: log-odds, estimated and true, lie in [−B, B].
+    pub log_odds_bound: f64,
+    /// Where β comes from.
+    pub multiplier: WidthMultiplier,
+}
+
+impl Default for LogisticConfig {
+    fn default() -> Self {
+        let confidence = Confidence::new(0.95).expect("0.95 is a valid confidence");
+        Self { ridge: 1.0, log_odds_bound: 4.0, multiplier: WidthMultiplier::Theory(confidence) }
+    }
+}
+
+impl LogisticConfig {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`ScalarError`] naming the first setting outside its range.
+    pub fn validate(self) -> Result<Self, ScalarError> {
+        self.validate_ridge(false)
+    }
+
+    /// The same; a ridge of zero is valid if `zero_ridge` and the multiplier is fixed.
+    pub(crate) fn validate_ridge(self, zero_ridge: bool) -> Result<Self, ScalarError> {
+        let positive = |quantity, given: f64| {
+            if given > 0.0 && given.is_finite() {
+                Ok(())
+            } else {
+                Err(ScalarError { quantity, required: "positive and finite", given })
+            }
+        };
+        let fixed = matches!(self.multiplier, WidthMultiplier::Fixed(_));
+        if !(zero_ridge && fixed && self.ridge == 0.0) {
+            positive("the ridge", self.ridge)?;
+        }
+        positive("the bound on log-odds", self.log_odds_bound)?;
+        match self.multiplier {
+            WidthMultiplier::Fixed(given) if !(0.0..f64::INFINITY).contains(&given) => {
+                let quantity = "the width multiplier";
+                Err(ScalarError { quantity, required: "non-negative and finite", given })
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// κ(B) = σ(B)σ(−B), the smallest slope of σ on [−B, B].
+    pub fn curvature(&self) -> f64 {
+        curvature(self.log_odds_bound)
+    }
+
+    /// λ₀ of the information matrix `V = λ₀I + Σ w zz'` that belongs to the ridge: λ = κλ₀.
+    pub(crate) fn prior_precision(&self) -> f64 {
+        self.ridge / self.curvature()
+    }
+
+    /// β for a block with the given `log det(V/λ₀)`, radius `S` and share of the failure probability.
+    pub(crate) fn beta(&self, log_det: f64, radius: f64, n_blocks: usize) -> f64 {
+        match self.multiplier {
+            WidthMultiplier::Fixed(beta) => beta,
+            WidthMultiplier::Theory(confidence) => {
+                let delta = confidence.failure_probability() / n_blocks as f64;
+                theory_beta(self.curvature(), delta, log_det, radius, self.prior_precision())
+            }
+        }
+    }
+}
+
+/// κ(B) = 1 / (2 + eᴮ + e⁻ᴮ).
+pub(crate) fn curvature(bound: f64) -> f64 {
+    1.0 / (2.0 + bound.exp() + (-bound).exp())
+}
+
+/// `β = (1/2κ) √(2 log(1/δ) + log det(V/λ₀)) + S√λ₀`.
+pub(crate) fn theory_beta(
+    curvature: f64,
+    delta: f64,
+    log_det: f64,
+    radius: f64,
+    precision: f64,
+) -> f64 {
+    let self_normalized = (2.0 * (1.0 / delta).ln() + log_det).sqrt();
+    self_normalized / (2.0 * curvature) + radius * precision.sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_checked_and_misspelt_settings_refused() {
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(LogisticConfig { ridge: bad, ..Default::default() }.validate().is_err());
+            assert!(
+                LogisticConfig { log_odds_bound: bad, ..Default::default() }.validate().is_err()
+            );
+        }
+        let multiplier = WidthMultiplier::Fixed(f64::NAN);
+        assert!(LogisticConfig { multiplier, ..Default::default() }.validate().is_err());
+        assert!(serde_json::from_str::<LogisticConfig>(r#"{"rigde": 1.0}"#).is_err());
+        let text = serde_json::to_string(&LogisticConfig::default()).unwrap();
+        assert_eq!(
+            serde_json::from_str::<LogisticConfig>(&text).unwrap(),
+            LogisticConfig::default()
+        );
+    }
+}

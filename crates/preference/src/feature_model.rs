@@ -1,0 +1,434 @@
+//! Models linear in a skew feature of a pair: linear and bilinear (full skew).
+//!
+//! ```text
+//! R(x, a, b) = θ'z(x, a, b),   z(x, a, b) = −z(x, b, a)
+//! linear     z = φ(x, a) − φ(x, b)
+//! bilinear   z_ij = ψ_i(x, a) ψ_j(x, b) − ψ_j(x, a) ψ_i(x, b), i < j;   R = ψ_a'Θψ_b, Θ skew
+//! V = λ₀I + Σ w zz',   |R̂ − R*| ≤ β‖z‖_{V⁻¹},   β = (1/2κ)√(2 log(1/δ) + log det(V/λ₀)) + S√λ₀
+//! ```
+//! with ψ = (1, φ), so that the bilinear model contains the linear one. The parameters obey
+//! `‖θ‖ ≤ S = B/L`, L the longest z of the data: where the ridge alone does not hold them, it is raised
+//! until it does. Sources: Ye et al. (arXiv 2402.07314), section 3; for the widths the self-normalized
+//! bound of Abbasi-Yadkori, Pál and Szepesvári (2011).
+
+use crate::config::LogisticConfig;
+use crate::newton::{DenseDesign, Likelihood, Minimum, minimize};
+use crate::pair_map::PairMap;
+use crate::{FeatureError, Features, PairCounts};
+use nalgebra::{Cholesky, DMatrix, DVector};
+use nlhf_core::{
+    Comparison, ConfidenceWidth, DenseGame, FitError, FitEvidence, FitPreference, Fitted, Menu,
+    PreferenceModel, PromptId, ResponseId, ScalarError, Scale,
+};
+use std::sync::Arc;
+
+/// The most wedge features that are fitted: their information matrix takes 128 MiB.
+const WEDGE_LIMIT: usize = 4096;
+
+/// Fits a model linear in the features of a pair; [`FeatureFit::linear`] or [`FeatureFit::bilinear`].
+#[derive(Debug, Clone)]
+pub struct FeatureFit {
+    features: Arc<Features>,
+    map: PairMap,
+    config: LogisticConfig,
+}
+
+/// What can be wrong with the settings of a [`FeatureFit`].
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FeatureFitError {
+    /// A number outside its range.
+    #[error(transparent)]
+    Setting(#[from] ScalarError),
+    /// Features that the model cannot take.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+}
+
+impl FeatureFit {
+    /// A score linear in the features: transitive, and defined for responses never compared.
+    ///
+    /// # Errors
+    /// If a setting is outside its range.
+    pub fn linear(
+        features: Arc<Features>,
+        config: LogisticConfig,
+    ) -> Result<Self, FeatureFitError> {
+        Ok(Self { features, map: PairMap::Difference, config: config.validate()? })
+    }
+
+    /// A full skew form in the features and a constant: cycles included, the linear model too.
+    ///
+    /// # Errors
+    /// If a setting is outside its range, or there are too many features.
+    pub fn bilinear(
+        features: Arc<Features>,
+        config: LogisticConfig,
+    ) -> Result<Self, FeatureFitError> {
+        Self::wedge(features, config, true)
+    }
+
+    /// The bilinear model without the constant: `R = φ_a'Θφ_b`.
+    ///
+    /// # Errors
+    /// Like [`FeatureFit::bilinear`]; one feature alone has no skew form.
+    pub fn bilinear_without_constant(
+        features: Arc<Features>,
+        config: LogisticConfig,
+    ) -> Result<Self, FeatureFitError> {
+        Self::wedge(features, config, false)
+    }
+
+    fn wedge(
+        features: Arc<Features>,
+        config: LogisticConfig,
+        constant: bool,
+    ) -> Result<Self, FeatureFitError> {
+        let map = PairMap::Wedge { constant };
+        let (dim, limit) = (features.dim(), WEDGE_LIMIT);
+        let wedges = map.dimension(dim);
+        if wedges == 0 || wedges > limit {
+            return Err(FeatureError::Wedges { limit, dim, wedges }.into());
+        }
+        Ok(Self { features, map, config: config.validate()? })
+    }
+}
+
+/// A fitted linear or bilinear model: parameters, and a feature map that can be exchanged.
+#[derive(Debug, Clone)]
+pub struct FeatureModel {
+    features: Arc<Features>,
+    map: PairMap,
+    parameters: DVector<f64>,
+    /// `L⁻¹` of `V = LL'`.
+    whitening: DMatrix<f64>,
+    beta: f64,
+    log_odds_bound: f64,
+}
+
+impl FeatureModel {
+    /// The parameters θ; of the bilinear model the upper triangle of Θ by rows, the constant first.
+    pub fn parameters(&self) -> &[f64] {
+        self.parameters.as_slice()
+    }
+
+    /// The same parameters over the features of other prompts and responses.
+    ///
+    /// # Errors
+    /// [`FeatureError::Shape`] if the features have another length.
+    pub fn with_features(mut self, features: Arc<Features>) -> Result<Self, FeatureError> {
+        let (dim, given) = (self.features.dim(), features.dim());
+        if dim != given {
+            return Err(FeatureError::Shape { dim, given });
+        }
+        self.features = features;
+        Ok(self)
+    }
+
+    /// `z` of a pair; zero where features are missing, for which every response is as good as another.
+    fn pair(
+        &self,
+        prompt: PromptId,
+        first: ResponseId,
+        second: ResponseId,
+    ) -> Option<DVector<f64>> {
+        let columns = self.features.menu(prompt, &[first, second]).ok()?;
+        let mut z = DVector::zeros(self.parameters.len());
+        let (a, b) = (columns.column(0), columns.column(1));
+        self.map.write(a.as_slice(), b.as_slice(), z.as_mut_slice());
+        Some(z)
+    }
+
+    fn clipped(&self, log_odds: f64) -> f64 {
+        log_odds.clamp(-self.log_odds_bound, self.log_odds_bound)
+    }
+
+    fn capped(&self, length: f64, log_odds: f64) -> f64 {
+        (self.beta * length).min(self.log_odds_bound + log_odds.abs())
+    }
+
+    /// Log-odds of every pair of a menu, upper triangle by rows.
+    fn upper(&self, columns: &DMatrix<f64>) -> Vec<f64> {
+        let n = columns.ncols();
+        let mut z = DVector::zeros(self.parameters.len());
+        let mut upper = Vec::with_capacity(n * n.saturating_sub(1) / 2);
+        for i in 0..n {
+            for j in i + 1..n {
+                let (a, b) = (columns.column(i), columns.column(j));
+                self.map.write(a.as_slice(), b.as_slice(), z.as_mut_slice());
+                upper.push(self.clipped(self.parameters.dot(&z)));
+            }
+        }
+        upper
+    }
+
+    /// `‖z‖_{V⁻¹}` of every pair of a menu, upper triangle by rows.
+    fn lengths(&self, columns: &DMatrix<f64>) -> Vec<f64> {
+        let n = columns.ncols();
+        let pairs = || (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
+        if self.map == PairMap::Difference {
+            // Linear in the responses: n products with L⁻¹ serve all pairs.
+            let white = &self.whitening * columns;
+            return pairs().map(|(i, j)| (white.column(i) - white.column(j)).norm()).collect();
+        }
+        let mut all = DMatrix::zeros(self.parameters.len(), pairs().count());
+        for ((i, j), mut z) in pairs().zip(all.column_iter_mut()) {
+            let (a, b) = (columns.column(i), columns.column(j));
+            self.map.write(a.as_slice(), b.as_slice(), z.as_mut_slice());
+        }
+        (&self.whitening * all).column_iter().map(|white| white.norm()).collect()
+    }
+}
+
+impl PreferenceModel for FeatureModel {
+    fn log_odds(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+        self.pair(prompt, first, second).map_or(0.0, |z| self.clipped(self.parameters.dot(&z)))
+    }
+
+    fn game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {
+        let Ok(columns) = self.features.menu(menu.prompt(), menu.responses()) else {
+            return DenseGame::skew_from_upper(menu.len(), |i, j| {
+                self.payoff(menu.prompt(), menu.responses()[i], menu.responses()[j], scale)
+            });
+        };
+        let mut upper = self.upper(&columns).into_iter();
+        DenseGame::skew_from_upper(menu.len(), |_, _| {
+            let log_odds = upper.next().expect("one for each pair");
+            scale.payoff(log_odds)
+        })
+    }
+}
+
+impl ConfidenceWidth for FeatureModel {
+    fn log_odds_width(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+        if first == second {
+            return 0.0;
+        }
+        let (low, high) = (first.min(second), first.max(second));
+        let log_odds = self.log_odds(prompt, low, high);
+        let length =
+            self.pair(prompt, low, high).map_or(f64::INFINITY, |z| (&self.whitening * z).norm());
+        self.capped(length, log_odds)
+    }
+
+    fn log_odds_bound(&self) -> f64 {
+        self.log_odds_bound
+    }
+
+    fn widths(&self, menu: Menu<'_>, scale: Scale) -> Vec<f64> {
+        let n = menu.len();
+        let mut widths = vec![0.0; n * n];
+        let Ok(columns) = self.features.menu(menu.prompt(), menu.responses()) else {
+            for i in 0..n {
+                for j in i + 1..n {
+                    let (a, b) = (menu.responses()[i], menu.responses()[j]);
+                    let width = self.width(menu.prompt(), a, b, scale);
+                    (widths[i * n + j], widths[j * n + i]) = (width, width);
+                }
+            }
+            return widths;
+        };
+        let mut each = self.upper(&columns).into_iter().zip(self.lengths(&columns));
+        for i in 0..n {
+            for j in i + 1..n {
+                let (log_odds, length) = each.next().expect("one for each pair");
+                let width = scale.width(log_odds, self.capped(length, log_odds));
+                (widths[i * n + j], widths[j * n + i]) = (width, width);
+            }
+        }
+        widths
+    }
+}
+
+impl FitPreference for FeatureFit {
+    type Model = FeatureModel;
+
+    fn name(&self) -> &'static str {
+        self.map.name()
+    }
+
+    fn fit(&self, data: &[Comparison]) -> Result<Fitted<FeatureModel>, FitError> {
+        let counts = PairCounts::for_fit(data)?;
+        let dimension = self.map.dimension(self.features.dim());
+        let mut columns = DMatrix::zeros(dimension, counts.pairs().len());
+        for (pair, mut z) in counts.pairs().iter().zip(columns.column_iter_mut()) {
+            let both = self.features.menu(pair.prompt, &[pair.low, pair.high])?;
+            let (a, b) = (both.column(0), both.column(1));
+            self.map.write(a.as_slice(), b.as_slice(), z.as_mut_slice());
+        }
+        let longest = columns.column_iter().map(|z| z.norm()).fold(0.0, f64::max);
+        let radius = self.config.log_odds_bound / longest.max(f64::MIN_POSITIVE);
+        let weights: Vec<f64> = counts.pairs().iter().map(|pair| pair.weight).collect();
+        let wins: Vec<f64> = counts.pairs().iter().map(|pair| pair.wins).collect();
+        let design = DenseDesign { columns };
+        let (minimum, bound_active) =
+            within_radius(&design, &weights, &wins, self.config.ridge, radius)
+                .ok_or(FitError::Breakdown { model: self.name(), iteration: 0 })?;
+
+        let precision = self.config.prior_precision();
+        let mut information = DMatrix::zeros(dimension, dimension);
+        crate::newton::Design::gram(&design, &weights, &mut information);
+        for i in 0..dimension {
+            information[(i, i)] += precision;
+        }
+        let cholesky = Cholesky::new(information)
+            .ok_or(FitError::Breakdown { model: self.name(), iteration: minimum.iterations })?;
+        let factor = cholesky.unpack();
+        let log_det: f64 = factor.diagonal().iter().map(|d| 2.0 * d.ln()).sum::<f64>()
+            - dimension as f64 * precision.ln();
+        let beta = self.config.beta(log_det, radius, 1);
+        let mut whitening = DMatrix::identity(dimension, dimension);
+        factor.solve_lower_triangular_mut(&mut whitening);
+        let evidence = FitEvidence {
+            model: self.name().to_owned(),
+            n_comparisons: counts.n_comparisons(),
+            total_weight: counts.total_weight(),
+            n_parameters: dimension,
+            log_loss_nats: minimum.loss / counts.total_weight(),
+            gradient_max: minimum.gradient_max,
+            iterations: minimum.iterations,
+            status: minimum.status,
+            width_multiplier: Some(beta),
+            bound_active,
+            separation: None,
+        };
+        let model = FeatureModel {
+            features: Arc::clone(&self.features),
+            map: self.map,
+            parameters: minimum.theta,
+            whitening,
+            beta,
+            log_odds_bound: self.config.log_odds_bound,
+        };
+        Ok(Fitted { model, evidence })
+    }
+}
+
+/// The minimum with `‖θ‖ ≤ radius`: that of the smallest larger ridge which holds it there.
+fn within_radius(
+    design: &DenseDesign,
+    weights: &[f64],
+    wins: &[f64],
+    ridge: f64,
+    radius: f64,
+) -> Option<(Minimum, bool)> {
+    let solve = |ridge: f64, start: DVector<f64>| {
+        let likelihood = Likelihood { design, weights, wins, ridge, box_size: f64::INFINITY };
+        minimize(&likelihood, start)
+    };
+    let free = solve(ridge, DVector::zeros(design.columns.nrows()))?;
+    if free.theta.norm() <= radius {
+        return Some((free, false));
+    }
+    // ‖θ(λ)‖ falls in λ: widen, then bisect log λ.
+    let (mut low, mut high) = (ridge, 2.0 * ridge);
+    let mut inside = solve(high, free.theta.clone())?;
+    let mut iterations = free.iterations + inside.iterations;
+    while inside.theta.norm() > radius {
+        (low, high) = (high, 4.0 * high);
+        inside = solve(high, inside.theta)?;
+        iterations += inside.iterations;
+    }
+    for _ in 0..40 {
+        if inside.theta.norm() >= (1.0 - 1e-9) * radius {
+            break;
+        }
+        let middle = (low * high).sqrt();
+        let trial = solve(middle, inside.theta.clone())?;
+        iterations += trial.iterations;
+        if trial.theta.norm() > radius {
+            low = middle;
+        } else {
+            (high, inside) = (middle, trial);
+        }
+    }
+    Some((Minimum { iterations, ..inside }, true))
+}
+
+#[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact by construction")]
+mod tests {
+    use super::*;
+    use crate::{FeatureTable, WidthMultiplier};
+    use nlhf_core::Label;
+
+    fn features(dim: usize, values: &[f64]) -> Arc<Features> {
+        let table = FeatureTable::new(dim, values.to_vec()).unwrap();
+        Arc::new(Features::new(table, None).unwrap())
+    }
+
+    fn won(a: u32, b: u32, times: usize) -> Vec<Comparison> {
+        let (a, b) = (ResponseId::new(a), ResponseId::new(b));
+        vec![Comparison::new(PromptId::new(0), a, b, Label::WIN); times]
+    }
+
+    #[test]
+    fn a_bound_on_the_parameters_holds_and_is_reported() {
+        let data = won(0, 1, 100);
+        let config = LogisticConfig { ridge: 1e-3, log_odds_bound: 2.0, ..Default::default() };
+        let fit = FeatureFit::linear(features(1, &[1.0, -0.5]), config).unwrap();
+        let fitted = fit.fit(&data).unwrap();
+        assert!(fitted.evidence.bound_active);
+        let (x, a, b) = (PromptId::new(0), ResponseId::new(0), ResponseId::new(1));
+        let odds = fitted.model.log_odds(x, a, b);
+        assert!((2.0 - 1e-6..=2.0).contains(&odds), "{odds}");
+    }
+
+    #[test]
+    fn new_responses_are_scored_through_their_features() {
+        let data = [won(0, 1, 30), won(1, 0, 10)].concat();
+        let config = LogisticConfig::default();
+        let fit = FeatureFit::linear(features(1, &[1.0, 0.0]), config).unwrap();
+        let model = fit.fit(&data).unwrap().model;
+        let others = features(1, &[0.0, 0.0, 1.0]);
+        let model = model.with_features(others).unwrap();
+        let odds = |a, b| model.log_odds(PromptId::new(0), ResponseId::new(a), ResponseId::new(b));
+        assert!(odds(2, 0) > 0.5 && odds(0, 1) == 0.0);
+        // A response beyond the table: nothing is claimed, nothing is sure.
+        let stranger = ResponseId::new(7);
+        assert!(model.log_odds(PromptId::new(0), stranger, ResponseId::new(0)) == 0.0);
+        assert!(model.log_odds_width(PromptId::new(0), stranger, ResponseId::new(0)) == 4.0);
+        assert!(fit.fit(&won(0, 5, 1)).is_err());
+        assert!(model.with_features(features(2, &[0.0, 1.0])).is_err());
+    }
+
+    #[test]
+    fn a_bilinear_model_learns_a_circle_and_a_linear_one_cannot() {
+        let circle = [
+            won(0, 1, 40),
+            won(1, 0, 10),
+            won(1, 2, 40),
+            won(2, 1, 10),
+            won(2, 0, 40),
+            won(0, 2, 10),
+        ];
+        let data = circle.concat();
+        let third = 2.0 * std::f64::consts::PI / 3.0;
+        let values: Vec<f64> = (0..3)
+            .flat_map(|k| [(f64::from(k) * third).cos(), (f64::from(k) * third).sin()])
+            .collect();
+        let config = LogisticConfig {
+            ridge: 1e-6,
+            multiplier: WidthMultiplier::Fixed(1.0),
+            ..Default::default()
+        };
+        let bilinear =
+            FeatureFit::bilinear(features(2, &values), config).unwrap().fit(&data).unwrap();
+        let linear = FeatureFit::linear(features(2, &values), config).unwrap().fit(&data).unwrap();
+        let odds = |model: &FeatureModel, a, b| {
+            model.log_odds(PromptId::new(0), ResponseId::new(a), ResponseId::new(b))
+        };
+        for (a, b) in [(0, 1), (1, 2), (2, 0)] {
+            assert!((odds(&bilinear.model, a, b) - 4f64.ln()).abs() < 1e-4);
+            assert!(odds(&linear.model, a, b).abs() < 1e-9);
+        }
+        assert!(bilinear.evidence.log_loss_nats < linear.evidence.log_loss_nats - 0.1);
+    }
+
+    #[test]
+    fn too_many_wedge_features_are_refused_with_the_way_out() {
+        let wide = features(100, &[0.0; 200]);
+        let error = FeatureFit::bilinear(wide, LogisticConfig::default()).unwrap_err();
+        assert!(error.to_string().contains("100 features have 5050; reduce them"), "{error}");
+    }
+}

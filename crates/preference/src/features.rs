@@ -1,0 +1,307 @@
+//! Features of prompts and responses, apart from the parameters of the models that use them.
+//!
+//! ```text
+//! φ(x, a) = r(a)                        responses only
+//! φ(x, a) = (r(a), p(x) ∘ r(a))         with prompts: their entrywise product lets taste depend on x
+//! φ_k(x, a) = U'(φ(x, a) − mean)        the k leading principal components
+//! ```
+//! A term of the prompt alone would cancel in every comparison.
+
+use nalgebra::{DMatrix, DVector, SymmetricEigen};
+use nlhf_core::{FitError, Menus, PromptId, ResponseId};
+
+/// Features that are no table, or do not fit together.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FeatureError {
+    /// The values do not fill whole rows of at least one feature.
+    #[error("a feature table of {dim} columns needs whole rows, but has {given} values")]
+    Shape {
+        /// Columns.
+        dim: usize,
+        /// Values given.
+        given: usize,
+    },
+    /// A value is infinite or not a number.
+    #[error("every feature must be finite, but row {row}, column {column} is {given}")]
+    NotFinite {
+        /// Row, from zero.
+        row: usize,
+        /// Column, from zero.
+        column: usize,
+        /// The value.
+        given: f64,
+    },
+    /// Prompts and responses have features of different lengths.
+    #[error(
+        "prompt and response features must have one length to be multiplied, but have {prompts} and {responses}"
+    )]
+    Lengths {
+        /// Features of a prompt.
+        prompts: usize,
+        /// Features of a response.
+        responses: usize,
+    },
+    /// No component, or no menu to take them over.
+    #[error(
+        "principal components need at least one component and one candidate with features, but {n_components} components of {n_rows} candidates were asked for"
+    )]
+    Components {
+        /// Components asked for.
+        n_components: usize,
+        /// Candidates with features.
+        n_rows: usize,
+    },
+    /// A bilinear model of so many features has too many parameters.
+    #[error(
+        "a bilinear model fits at most {limit} wedge features, but {dim} features have {wedges}; reduce them to principal components first"
+    )]
+    Wedges {
+        /// The limit.
+        limit: usize,
+        /// Features.
+        dim: usize,
+        /// Wedge features of so many.
+        wedges: usize,
+    },
+}
+
+/// A row of features for each id, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureTable {
+    dim: usize,
+    values: Vec<f64>,
+}
+
+impl FeatureTable {
+    /// Row `k` of `values`, of length `dim`, belongs to the prompt or response with id `k`.
+    ///
+    /// # Errors
+    /// [`FeatureError::Shape`] and [`FeatureError::NotFinite`].
+    pub fn new(dim: usize, values: Vec<f64>) -> Result<Self, FeatureError> {
+        if dim == 0 || !values.len().is_multiple_of(dim) {
+            return Err(FeatureError::Shape { dim, given: values.len() });
+        }
+        match values.iter().position(|x| !x.is_finite()) {
+            Some(at) => {
+                Err(FeatureError::NotFinite { row: at / dim, column: at % dim, given: values[at] })
+            }
+            None => Ok(Self { dim, values }),
+        }
+    }
+
+    /// Rows.
+    pub fn len(&self) -> usize {
+        self.values.len() / self.dim
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Columns.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn row(&self, index: usize) -> Option<&[f64]> {
+        self.values.get(index * self.dim..(index + 1) * self.dim)
+    }
+}
+
+/// The map φ from a prompt and a response to features.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    responses: FeatureTable,
+    prompts: Option<FeatureTable>,
+    projection: Option<Projection>,
+}
+
+/// `U` (k columns) and the mean that is taken off first.
+#[derive(Debug, Clone, PartialEq)]
+struct Projection {
+    mean: DVector<f64>,
+    directions: DMatrix<f64>,
+}
+
+impl Features {
+    /// Features of responses, and of prompts if taste may depend on them.
+    ///
+    /// # Errors
+    /// [`FeatureError::Lengths`] if the tables have different numbers of columns.
+    pub fn new(
+        responses: FeatureTable,
+        prompts: Option<FeatureTable>,
+    ) -> Result<Self, FeatureError> {
+        match &prompts {
+            Some(prompts) if prompts.dim != responses.dim => {
+                Err(FeatureError::Lengths { prompts: prompts.dim, responses: responses.dim })
+            }
+            _ => Ok(Self { responses, prompts, projection: None }),
+        }
+    }
+
+    /// The length of φ.
+    pub fn dim(&self) -> usize {
+        self.projection.as_ref().map_or(self.raw_dim(), |p| p.directions.ncols())
+    }
+
+    fn raw_dim(&self) -> usize {
+        self.responses.dim * if self.prompts.is_some() { 2 } else { 1 }
+    }
+
+    /// Writes φ(prompt, response) into `out`, of length [`Features::dim`].
+    ///
+    /// # Errors
+    /// If the prompt or the response is beyond its table.
+    ///
+    /// # Panics
+    /// If `out` has another length.
+    pub fn write(
+        &self,
+        prompt: PromptId,
+        response: ResponseId,
+        out: &mut [f64],
+    ) -> Result<(), FitError> {
+        match &self.projection {
+            None => self.write_raw(prompt, response, out),
+            Some(Projection { mean, directions }) => {
+                let mut raw = DVector::zeros(self.raw_dim());
+                self.write_raw(prompt, response, raw.as_mut_slice())?;
+                raw -= mean;
+                out.copy_from_slice(directions.tr_mul(&raw).as_slice());
+                Ok(())
+            }
+        }
+    }
+
+    fn write_raw(
+        &self,
+        prompt: PromptId,
+        response: ResponseId,
+        out: &mut [f64],
+    ) -> Result<(), FitError> {
+        let given = self.responses.len();
+        let missing = FitError::MissingResponseFeatures { response, given };
+        let r = self.responses.row(response.index()).ok_or(missing)?;
+        let Some(prompts) = &self.prompts else {
+            out.copy_from_slice(r);
+            return Ok(());
+        };
+        let missing = FitError::MissingPromptFeatures { prompt, given: prompts.len() };
+        let p = prompts.row(prompt.index()).ok_or(missing)?;
+        let (alone, together) = out.split_at_mut(r.len());
+        alone.copy_from_slice(r);
+        for ((out, p), r) in together.iter_mut().zip(p).zip(r) {
+            *out = p * r;
+        }
+        Ok(())
+    }
+
+    /// φ of every response of a menu, one a column.
+    pub(crate) fn menu(
+        &self,
+        prompt: PromptId,
+        responses: &[ResponseId],
+    ) -> Result<DMatrix<f64>, FitError> {
+        let mut columns = DMatrix::zeros(self.dim(), responses.len());
+        for (response, out) in
+            responses.iter().zip(columns.as_mut_slice().chunks_exact_mut(self.dim()))
+        {
+            self.write(prompt, *response, out)?;
+        }
+        Ok(columns)
+    }
+
+    /// The same features reduced to their `n_components` leading principal components over all
+    /// candidates of the menus; to all of them, merely rotated, if there are fewer.
+    ///
+    /// Each direction points to where its largest entry is positive. Candidates without features are
+    /// passed over.
+    ///
+    /// # Errors
+    /// [`FeatureError::Components`] if there is nothing to take components of.
+    pub fn principal_components(
+        &self,
+        n_components: usize,
+        menus: &Menus,
+    ) -> Result<Self, FeatureError> {
+        let unprojected = Self { projection: None, ..self.clone() };
+        let dim = unprojected.dim();
+        let candidates =
+            menus.iter().flat_map(|menu| menu.responses().iter().map(move |&r| (menu.prompt(), r)));
+        let mut rows: Vec<f64> = Vec::new();
+        let mut row = vec![0.0; dim];
+        for (prompt, response) in candidates {
+            if unprojected.write(prompt, response, &mut row).is_ok() {
+                rows.extend_from_slice(&row);
+            }
+        }
+        let n_rows = rows.len() / dim;
+        if n_components == 0 || n_rows == 0 {
+            return Err(FeatureError::Components { n_components, n_rows });
+        }
+        let mut columns = DMatrix::from_vec(dim, n_rows, rows);
+        let mean = columns.column_mean();
+        for mut column in columns.column_iter_mut() {
+            column -= &mean;
+        }
+        let covariance = &columns * columns.transpose() / n_rows as f64;
+        let eigen = SymmetricEigen::new(covariance);
+        let mut order: Vec<usize> = (0..dim).collect();
+        order.sort_by(|&i, &j| eigen.eigenvalues[j].total_cmp(&eigen.eigenvalues[i]));
+        let kept = n_components.min(dim);
+        let mut directions = DMatrix::zeros(dim, kept);
+        for (mut to, &from) in directions.column_iter_mut().zip(&order) {
+            let direction = eigen.eigenvectors.column(from);
+            let sign = if direction[direction.iamax()] < 0.0 { -1.0 } else { 1.0 };
+            to.copy_from(&(direction * sign));
+        }
+        Ok(Self { projection: Some(Projection { mean, directions }), ..unprojected })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact by construction")]
+mod tests {
+    use super::*;
+
+    fn table(dim: usize, values: &[f64]) -> FeatureTable {
+        FeatureTable::new(dim, values.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn prompts_multiply_in() {
+        let features =
+            Features::new(table(2, &[1.0, 2.0, 3.0, 4.0]), Some(table(2, &[10.0, -1.0]))).unwrap();
+        let mut out = [0.0; 4];
+        features.write(PromptId::new(0), ResponseId::new(1), &mut out).unwrap();
+        assert!(out == [3.0, 4.0, 30.0, -4.0]);
+        assert!(features.write(PromptId::new(1), ResponseId::new(1), &mut out).is_err());
+        assert!(features.write(PromptId::new(0), ResponseId::new(2), &mut out).is_err());
+        assert!(Features::new(table(2, &[1.0, 2.0]), Some(table(1, &[1.0]))).is_err());
+        assert!(FeatureTable::new(2, vec![1.0]).is_err());
+        assert!(FeatureTable::new(1, vec![f64::NAN]).is_err());
+    }
+
+    #[test]
+    fn components_find_the_direction_of_most_variance() {
+        // Points on the line (1, 2)t around (5, 5), with a little across.
+        let values = [6.0, 7.0, 4.0, 3.0, 7.0, 9.0, 3.0, 1.0, 5.2, 4.9, 4.8, 5.1];
+        let features = Features::new(table(2, &values), None).unwrap();
+        let mut menus = Menus::new();
+        let ids: Vec<ResponseId> = (0..6).map(ResponseId::new).collect();
+        menus.push(PromptId::new(0), &ids).unwrap();
+        let reduced = features.principal_components(1, &menus).unwrap();
+        assert_eq!(reduced.dim(), 1);
+        let along = |id: u32| {
+            let mut out = [0.0];
+            reduced.write(PromptId::new(0), ResponseId::new(id), &mut out).unwrap();
+            out[0]
+        };
+        assert!((along(0) - 5f64.sqrt()).abs() < 0.02 && (along(3) + 20f64.sqrt()).abs() < 0.03);
+        assert!(features.principal_components(0, &menus).is_err());
+        assert_eq!(features.principal_components(9, &menus).unwrap().dim(), 2);
+    }
+}

@@ -1,0 +1,37 @@
+//! Preference models: from comparisons to `P(a ≻ b | x)`, with confidence.
+//!
+//! | fit | log-odds R(x, a, b) | cycles | unseen responses |
+//! |---|---|---|---|
+//! | [`TabularFit`] | logit of wins / comparisons | yes | no |
+//! | [`BradleyTerryFit`] | r(a) − r(b) | no | no |
+//! | [`FeatureFit::linear`] | θ'(φ(x, a) − φ(x, b)) | no | yes |
+//! | [`FeatureFit::bilinear`] | ψ(x, a)'Θψ(x, b), Θ skew | yes | yes |
+//!
+//! All are maximum-likelihood estimates for labels in [0, 1] (ties are ½) with weights, held finite by a
+//! ridge or a bound, and all know how far off they may be ([`nlhf_core::ConfidenceWidth`]). A [`Crowd`] is a
+//! known truth to learn from, and a [`SimulatedOracle`] answers queries from any model.
+//!
+//! Formulas: Ye et al. (arXiv 2402.07314), sections 2 and 3.
+
+mod bradley_terry;
+mod config;
+mod counts;
+mod crowd;
+mod evaluation;
+mod feature_model;
+mod features;
+mod groups;
+mod newton;
+mod pair_map;
+mod simulated;
+mod tabular;
+
+pub use bradley_terry::{BradleyTerryFit, BradleyTerryModel};
+pub use config::{LogisticConfig, WidthMultiplier};
+pub use counts::{PairCount, PairCounts};
+pub use crowd::{Crowd, CrowdConfig};
+pub use evaluation::{Evaluation, evaluate};
+pub use feature_model::{FeatureFit, FeatureFitError, FeatureModel};
+pub use features::{FeatureError, FeatureTable, Features};
+pub use simulated::SimulatedOracle;
+pub use tabular::{TabularFit, TabularModel};

@@ -1,0 +1,231 @@
+//! The tabular model: a win rate for each pair of each prompt, and nothing assumed beyond it.
+//!
+//! ```text
+//! P̂ = wins / n,    |P̂ − P| ≤ √(log(2Nh/δ) / 2n)   for all N pairs at once, with probability 1 − δ
+//! ```
+//! Hoeffding's inequality for averages of n independent labels in [0, 1], with a union over both sides
+//! of N pairs. A learner that chooses pairs by earlier labels makes n depend on them; a further union
+//! over the h counts that a pair can reach covers every n at once. A pair never compared may have
+//! any preference. Weights count as repetitions.
+
+use crate::PairCounts;
+use nlhf_core::logistic::logit;
+use nlhf_core::{
+    Comparison, Confidence, ConfidenceWidth, FitError, FitEvidence, FitPreference, FitStatus,
+    Fitted, Menus, PreferenceModel, PromptId, ResponseId, Scale,
+};
+use serde::{Deserialize, Serialize};
+
+/// Counts wins.
+///
+/// | Name | Default | Purpose | Range |
+/// |---|---|---|---|
+/// | `confidence` | | probability that all intervals hold at once | (0, 1) |
+/// | `n_pairs` | | pairs that the statement is about | ≥ 1 |
+/// | `horizon` | 1 | labels an adaptive learner may ask in all; 1 for a fixed data set | ≥ 1 |
+/// | `log_odds_bound` | 10 | bound B on log-odds, estimated and true | (0, ∞) |
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TabularFit {
+    /// The probability that all intervals hold at once.
+    pub confidence: Confidence,
+    /// The pairs that the statement is about.
+    pub n_pairs: usize,
+    /// Labels that an adaptive learner may ask in all; 1 if the pairs were chosen beforehand.
+    pub horizon: u64,
+    /// Estimated log-odds are clipped to this, and the true ones are taken to lie within it.
+    pub log_odds_bound: f64,
+}
+
+impl TabularFit {
+    /// Intervals for all pairs of all menus at once, on a fixed data set.
+    pub fn for_menus(menus: &Menus, confidence: Confidence) -> Self {
+        Self { confidence, n_pairs: menus.n_pairs().max(1), horizon: 1, log_odds_bound: 10.0 }
+    }
+
+    /// Intervals that stay valid while an adaptive learner asks up to `n_labels`.
+    #[must_use]
+    pub fn with_horizon(mut self, n_labels: u64) -> Self {
+        self.horizon = n_labels.max(1);
+        self
+    }
+}
+
+/// A win rate for each pair.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TabularModel {
+    counts: PairCounts,
+    log_term: f64,
+    log_odds_bound: f64,
+}
+
+impl TabularModel {
+    /// The counts behind the win rates.
+    pub fn counts(&self) -> &PairCounts {
+        &self.counts
+    }
+
+    /// `P̂ − ½`, exactly odd in the order of the responses.
+    fn centred(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+        let (low, high) = (first.min(second), first.max(second));
+        let value = match self.counts.get(prompt, low, high) {
+            Some((weight, wins)) if low != high => wins / weight - 0.5,
+            _ => 0.0,
+        };
+        if first <= second { value } else { -value }
+    }
+
+    /// The half-width on the scale of probabilities, no larger than what leaves [0, 1].
+    fn probability_width(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+        if first == second {
+            return 0.0;
+        }
+        let most = 0.5 + self.centred(prompt, first, second).abs();
+        match self.counts.get(prompt, first, second) {
+            Some((weight, _)) => (self.log_term / (2.0 * weight)).sqrt().min(most),
+            None => most,
+        }
+    }
+}
+
+impl PreferenceModel for TabularModel {
+    fn log_odds(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+        let centred = self.centred(prompt, first, second);
+        let size = logit(0.5 + centred.abs()).min(self.log_odds_bound);
+        if centred < 0.0 { -size } else { size }
+    }
+
+    fn payoff(&self, prompt: PromptId, a: ResponseId, b: ResponseId, scale: Scale) -> f64 {
+        match scale {
+            Scale::Probability => self.centred(prompt, a, b),
+            Scale::LogOdds => self.log_odds(prompt, a, b),
+        }
+    }
+}
+
+impl ConfidenceWidth for TabularModel {
+    fn log_odds_width(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+        if first == second {
+            return 0.0;
+        }
+        // The interval of P through the logit, around the larger of P̂ and 1 − P̂.
+        let p = 0.5 + self.centred(prompt, first, second).abs();
+        let w = self.probability_width(prompt, first, second);
+        let estimate = logit(p).min(self.log_odds_bound);
+        let (low, high) = (logit((p - w).max(0.0)), logit((p + w).min(1.0)));
+        let width = (estimate - low).max(high - estimate);
+        width.min(self.log_odds_bound + estimate)
+    }
+
+    fn log_odds_bound(&self) -> f64 {
+        self.log_odds_bound
+    }
+
+    fn width(&self, prompt: PromptId, a: ResponseId, b: ResponseId, scale: Scale) -> f64 {
+        match scale {
+            Scale::Probability => self.probability_width(prompt, a, b),
+            Scale::LogOdds => self.log_odds_width(prompt, a, b),
+        }
+    }
+}
+
+impl FitPreference for TabularFit {
+    type Model = TabularModel;
+
+    fn name(&self) -> &'static str {
+        "tabular"
+    }
+
+    fn fit(&self, data: &[Comparison]) -> Result<Fitted<TabularModel>, FitError> {
+        let counts = PairCounts::for_fit(data)?;
+        let delta = self.confidence.failure_probability();
+        let n_statements = 2.0 * self.n_pairs as f64 * self.horizon as f64;
+        let (total_weight, n_comparisons) = (counts.total_weight(), counts.n_comparisons());
+        let entropy = |wins: f64, weight: f64| {
+            if wins > 0.0 { -wins * (wins / weight).ln() } else { 0.0 }
+        };
+        let loss: f64 = counts
+            .pairs()
+            .iter()
+            .map(|p| entropy(p.wins, p.weight) + entropy(p.weight - p.wins, p.weight))
+            .sum();
+        let evidence = FitEvidence {
+            model: self.name().to_owned(),
+            n_comparisons,
+            total_weight,
+            n_parameters: counts.pairs().len(),
+            log_loss_nats: loss / total_weight,
+            gradient_max: 0.0,
+            iterations: 0,
+            status: FitStatus::Converged,
+            width_multiplier: None,
+            bound_active: false,
+            separation: None,
+        };
+        let log_term = (n_statements / delta).ln();
+        let model = TabularModel { counts, log_term, log_odds_bound: self.log_odds_bound };
+        Ok(Fitted { model, evidence })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact by construction")]
+mod tests {
+    use super::*;
+    use nlhf_core::{Label, SeedTree, Stream};
+    use rand::RngExt;
+
+    fn fit(data: &[Comparison], n_pairs: usize) -> TabularModel {
+        let confidence = Confidence::new(0.95).unwrap();
+        let fit = TabularFit { confidence, n_pairs, horizon: 1, log_odds_bound: 10.0 };
+        fit.fit(data).unwrap().model
+    }
+
+    #[test]
+    fn known_answers() {
+        let (x, a, b, c) =
+            (PromptId::new(0), ResponseId::new(0), ResponseId::new(1), ResponseId::new(2));
+        let label = |y: f64| Comparison::new(x, a, b, Label::new(y).unwrap());
+        let model = fit(&[label(1.0), label(1.0), label(0.5), label(0.5)], 3);
+        assert!((model.payoff(x, a, b, Scale::Probability) - 0.25).abs() < 1e-15);
+        assert!((model.log_odds(x, a, b) - 3f64.ln()).abs() < 1e-15);
+        let width = ((6.0f64 / 0.05).ln() / 8.0).sqrt().min(0.75);
+        assert!((model.width(x, b, a, Scale::Probability) - width).abs() < 1e-12);
+        // Never compared: P may be anything, log-odds anything within the bound.
+        assert!(model.payoff(x, a, c, Scale::Probability) == 0.0);
+        assert!(model.width(x, a, c, Scale::Probability) == 0.5);
+        assert!(model.log_odds_width(x, a, c) == 10.0);
+        // Only wins: the estimate stays finite.
+        let sure = fit(&[label(1.0)], 1);
+        assert!(sure.log_odds(x, a, b) == 10.0 && sure.log_odds(x, b, a) == -10.0);
+        assert!(sure.payoff(x, a, b, Scale::Probability) == 0.5);
+        assert!(sure.width(x, a, b, Scale::Probability) <= 1.0);
+    }
+
+    #[test]
+    fn intervals_cover_the_truth_at_least_as_often_as_stated() {
+        // 400 data sets of 5 pairs with 30 labels each; 95 % must be covered whole.
+        let mut rng = SeedTree::new(4).rng(Stream::Instance, 0);
+        let x = PromptId::new(0);
+        let truths = [0.5, 0.9, 0.02, 0.7, 0.35];
+        let mut covered = 0;
+        for _ in 0..400 {
+            let mut data = Vec::new();
+            for (i, &p) in (1..).zip(&truths) {
+                for _ in 0..30 {
+                    let won = rng.random::<f64>() < p;
+                    let label = if won { Label::WIN } else { Label::LOSS };
+                    data.push(Comparison::new(x, ResponseId::new(0), ResponseId::new(i), label));
+                }
+            }
+            let model = fit(&data, truths.len());
+            covered += u32::from((1..).zip(&truths).all(|(i, p)| {
+                let (a, b) = (ResponseId::new(0), ResponseId::new(i));
+                let off = (model.payoff(x, a, b, Scale::Probability) + 0.5 - p).abs();
+                let log_off = (model.log_odds(x, a, b) - logit(*p)).abs();
+                off <= model.width(x, a, b, Scale::Probability)
+                    && log_off <= model.log_odds_width(x, a, b)
+            }));
+        }
+        assert!(covered >= 380, "{covered} of 400");
+    }
+}
