@@ -115,6 +115,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn beta_is_that_of_the_golden_case() {
+        // bonus_coverage.json, first case: κ(2), S = 1, δ = 0.05, λ₀ = 1 and V as given there.
+        let [[a, b, c], [_, d, e], [_, _, f]] = [
+            [4.996_445_202_290_001, -0.707_691_195_788_999_6, -6.951_189_230_884_001],
+            [0.0, 10.361_456_428_018, 5.073_208_735_269_002],
+            [0.0, 0.0, 24.272_931_102_641_003],
+        ];
+        let determinant: f64 = a * (d * f - e * e) - b * (b * f - e * c) + c * (b * e - d * c);
+        let beta = theory_beta(curvature(2.0), 0.05, determinant.ln(), 1.0, 1.0);
+        assert!((beta / 17.831_139_044_671_83 - 1.0).abs() < 1e-12, "{beta}");
+    }
+
+    #[test]
     fn ranges_are_checked_and_misspelt_settings_refused() {
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert!(LogisticConfig { ridge: bad, ..Default::default() }.validate().is_err());

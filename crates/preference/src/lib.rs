@@ -23,6 +23,7 @@ mod features;
 mod groups;
 mod newton;
 mod pair_map;
+mod radius;
 mod simulated;
 mod tabular;
 

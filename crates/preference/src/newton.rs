@@ -214,6 +214,52 @@ mod tests {
     }
 
     #[test]
+    fn gradient_and_curvature_are_those_of_the_loss() {
+        let columns = DMatrix::from_row_slice(2, 3, &[0.3, -1.0, 2.0, 0.5, 0.25, -0.7]);
+        let design = DenseDesign { columns };
+        let (weights, wins, ridge) = ([1.0, 2.5, 4.0], [0.25, 2.0, 1.0], 0.3);
+        let likelihood = Likelihood {
+            design: &design,
+            weights: &weights,
+            wins: &wins,
+            ridge,
+            box_size: f64::INFINITY,
+        };
+        let theta = DVector::from_vec(vec![0.4, -0.9]);
+        let value = |theta: &DVector<f64>| {
+            let mut t = [0.0; 3];
+            design.predict(theta, &mut t);
+            likelihood.loss(&t) + 0.5 * ridge * theta.norm_squared()
+        };
+        let gradient = |theta: &DVector<f64>| {
+            let mut t = [0.0; 3];
+            design.predict(theta, &mut t);
+            let rows = t.iter().zip(weights.iter().zip(&wins));
+            let r: Vec<f64> = rows.map(|(t, (w, v))| w * sigmoid(*t) - v).collect();
+            let mut out = DVector::zeros(2);
+            design.transpose(&r, &mut out);
+            out + ridge * theta
+        };
+        let mut t = [0.0; 3];
+        design.predict(&theta, &mut t);
+        let curved: Vec<f64> =
+            t.iter().zip(&weights).map(|(t, w)| w * sigmoid(*t) * sigmoid(-*t)).collect();
+        let mut hessian = DMatrix::zeros(2, 2);
+        design.gram(&curved, &mut hessian);
+        for i in 0..2 {
+            let mut step = DVector::zeros(2);
+            step[i] = 1e-5;
+            let slope = (value(&(&theta + &step)) - value(&(&theta - &step))) / 2e-5;
+            assert!((slope - gradient(&theta)[i]).abs() < 1e-8);
+            let bend = (gradient(&(&theta + &step)) - gradient(&(&theta - &step))) / 2e-5;
+            for j in 0..2 {
+                let exact = hessian[(i, j)] + if i == j { ridge } else { 0.0 };
+                assert!((bend[j] - exact).abs() < 1e-8);
+            }
+        }
+    }
+
+    #[test]
     fn certain_labels_with_a_tiny_ridge_need_damping_and_get_it() {
         let columns = DMatrix::from_row_slice(2, 3, &[1.0, -1.0, 30.0, 0.5, 0.25, -20.0]);
         let design = DenseDesign { columns };

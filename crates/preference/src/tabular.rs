@@ -6,7 +6,8 @@
 //! Hoeffding's inequality for averages of n independent labels in [0, 1], with a union over both sides
 //! of N pairs. A learner that chooses pairs by earlier labels makes n depend on them; a further union
 //! over the h counts that a pair can reach covers every n at once. A pair never compared may have
-//! any preference. Weights count as repetitions.
+//! any preference. Weights count as repetitions. Estimates of 0 and 1 are clipped to log-odds of ∓B, within
+//! which the true ones are taken to lie.
 
 use crate::PairCounts;
 use nlhf_core::logistic::logit;
@@ -92,13 +93,6 @@ impl PreferenceModel for TabularModel {
         let centred = self.centred(prompt, first, second);
         let size = logit(0.5 + centred.abs()).min(self.log_odds_bound);
         if centred < 0.0 { -size } else { size }
-    }
-
-    fn payoff(&self, prompt: PromptId, a: ResponseId, b: ResponseId, scale: Scale) -> f64 {
-        match scale {
-            Scale::Probability => self.centred(prompt, a, b),
-            Scale::LogOdds => self.log_odds(prompt, a, b),
-        }
     }
 }
 
@@ -197,7 +191,7 @@ mod tests {
         // Only wins: the estimate stays finite.
         let sure = fit(&[label(1.0)], 1);
         assert!(sure.log_odds(x, a, b) == 10.0 && sure.log_odds(x, b, a) == -10.0);
-        assert!(sure.payoff(x, a, b, Scale::Probability) == 0.5);
+        assert!((sure.probability(x, a, b) - nlhf_core::logistic::sigmoid(10.0)).abs() < 1e-15);
         assert!(sure.width(x, a, b, Scale::Probability) <= 1.0);
     }
 

@@ -1,0 +1,172 @@
+//! The golden maximum-likelihood estimates and widths, within their stated tolerances.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use nlhf_core::{
+    Comparison, ConfidenceWidth, FitPreference, FitStatus, Label, PromptId, ResponseId, Weight,
+};
+use nlhf_preference::{
+    BradleyTerryFit, FeatureFit, FeatureTable, Features, LogisticConfig, WidthMultiplier,
+};
+use serde::Deserialize;
+use std::sync::Arc;
+
+#[derive(Deserialize)]
+struct File<C> {
+    cases: Vec<C>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Estimate {
+    Bt {
+        n: usize,
+        wins: Vec<Vec<f64>>,
+        r: Vec<f64>,
+        nll: f64,
+    },
+    #[serde(rename_all = "PascalCase")]
+    LogisticSoft {
+        z: Vec<Vec<f64>>,
+        #[serde(flatten)]
+        rest: Logistic,
+    },
+    #[serde(rename_all = "PascalCase")]
+    SkewWedge {
+        phi: Vec<Vec<f64>>,
+        theta: Vec<Vec<f64>>,
+        #[serde(flatten)]
+        rest: Wedge,
+    },
+}
+
+#[derive(Deserialize)]
+struct Logistic {
+    y: Vec<f64>,
+    w: Vec<f64>,
+    lam: f64,
+    theta: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Wedge {
+    pairs: Vec<(usize, usize)>,
+    y: Vec<f64>,
+    w: Vec<f64>,
+    lam_on_upper_triangle: f64,
+}
+
+fn judged(first: usize, second: usize, label: f64, weight: f64) -> Comparison {
+    let (first, second) = (ResponseId::from_index(first), ResponseId::from_index(second));
+    Comparison {
+        weight: Weight::new(weight).unwrap(),
+        ..Comparison::new(PromptId::new(0), first, second, Label::new(label).unwrap())
+    }
+}
+
+fn features(rows: &[Vec<f64>]) -> Arc<Features> {
+    let table = FeatureTable::new(rows[0].len(), rows.concat()).unwrap();
+    Arc::new(Features::new(table, None).unwrap())
+}
+
+/// So large a bound that it binds nothing.
+fn unbound(ridge: f64) -> LogisticConfig {
+    LogisticConfig { ridge, log_odds_bound: 40.0, multiplier: WidthMultiplier::Fixed(1.0) }
+}
+
+#[test]
+fn estimates() {
+    let file: File<Estimate> = serde_json::from_str(include_str!("golden/mle.json")).unwrap();
+    assert_eq!(file.cases.len(), 4);
+    for case in file.cases {
+        match case {
+            Estimate::Bt { n, wins, r, nll } => {
+                let cells = (0..n).flat_map(|i| (0..n).map(move |j| (i, j)));
+                let data: Vec<Comparison> =
+                    cells.map(|(i, j)| judged(i, j, 1.0, wins[i][j])).collect();
+                let fitted = BradleyTerryFit::new(unbound(0.0)).unwrap().fit(&data).unwrap();
+                assert_eq!(fitted.evidence.status, FitStatus::Converged);
+                // The reference stopped at a gradient of 1e-11: its scores are good to about that.
+                for (i, want) in r.iter().enumerate() {
+                    let got = fitted.model.score(ResponseId::from_index(i));
+                    assert!((got - want).abs() < 1e-11, "{got} and {want}");
+                }
+                let got = fitted.evidence.log_loss_nats * fitted.evidence.total_weight;
+                assert!((got / nll - 1.0).abs() < 1e-12);
+            }
+            Estimate::LogisticSoft { z, rest } => {
+                // Row i as the comparison of a response with features z_i to one with none.
+                let none = vec![0.0; z[0].len()];
+                let rows: Vec<Vec<f64>> = z.into_iter().flat_map(|z| [z, none.clone()]).collect();
+                let data: Vec<Comparison> = rest
+                    .y
+                    .iter()
+                    .zip(&rest.w)
+                    .enumerate()
+                    .map(|(i, (&y, &w))| judged(2 * i, 2 * i + 1, y, w))
+                    .collect();
+                let fit = FeatureFit::linear(features(&rows), unbound(rest.lam)).unwrap();
+                let fitted = fit.fit(&data).unwrap();
+                assert_eq!(fitted.evidence.status, FitStatus::Converged);
+                for (got, want) in fitted.model.parameters().iter().zip(&rest.theta) {
+                    assert!((got - want).abs() < 1e-12, "{got} and {want}");
+                }
+            }
+            Estimate::SkewWedge { phi, theta, rest } => {
+                let pairs = rest.pairs.iter().zip(rest.y.iter().zip(&rest.w));
+                let data: Vec<Comparison> =
+                    pairs.map(|(&(i, j), (&y, &w))| judged(i, j, y, w)).collect();
+                let config = unbound(rest.lam_on_upper_triangle);
+                let fit = FeatureFit::bilinear_without_constant(features(&phi), config).unwrap();
+                let fitted = fit.fit(&data).unwrap();
+                let mut parameters = fitted.model.parameters().iter();
+                for (i, row) in theta.iter().enumerate() {
+                    for want in &row[i + 1..] {
+                        let got = parameters.next().unwrap();
+                        assert!((got - want).abs() < 1e-8, "{got} and {want}");
+                    }
+                }
+                assert_eq!(parameters.next(), None);
+            }
+        }
+    }
+}
+
+/// The features are wedges: `V` of the file is that of a bilinear model without a constant.
+#[derive(Deserialize)]
+struct Ellipsoid {
+    #[serde(rename = "Phi")]
+    phi: Vec<Vec<f64>>,
+    counts: Vec<Vec<f64>>,
+    lam0: f64,
+    #[serde(rename = "bonus")]
+    gamma: Vec<Vec<f64>>,
+    #[serde(rename = "kappa_B2")]
+    kappa: f64,
+}
+
+#[test]
+fn elliptical_widths() {
+    let file: File<Ellipsoid> =
+        serde_json::from_str(include_str!("golden/bonus_coverage.json")).unwrap();
+    assert_eq!(file.cases.len(), 2);
+    for case in file.cases {
+        let n = case.counts.len();
+        let cells = (0..n).flat_map(|i| (0..n).map(move |j| (i, j)));
+        let data: Vec<Comparison> =
+            cells.map(|(i, j)| judged(i, j, 0.5, case.counts[i][j])).collect();
+        let base = LogisticConfig { log_odds_bound: 2.0, ..unbound(1.0) };
+        assert!((base.curvature() / case.kappa - 1.0).abs() < 1e-14);
+        // The ridge that belongs to λ₀ is κλ₀.
+        let config = LogisticConfig { ridge: case.kappa * case.lam0, ..base };
+        let fit = FeatureFit::bilinear_without_constant(features(&case.phi), config).unwrap();
+        let model = fit.fit(&data).unwrap().model;
+        for i in 0..n {
+            for j in 0..n {
+                let (a, b) = (ResponseId::from_index(i), ResponseId::from_index(j));
+                let got = model.log_odds_width(PromptId::new(0), a, b);
+                assert!((got - case.gamma[i][j]).abs() < 1e-12, "{got} at {i}, {j}");
+            }
+        }
+    }
+}
