@@ -128,7 +128,11 @@ fn write_comparison(out: &mut String, learned: &Learned, scale: Scale) -> std::f
         let worst = lost.iter().copied().fold(0.0, f64::max);
         table.row(vec![compared.policy.to_owned(), number(mean), number(worst)]);
     }
-    write!(out, "{table}")
+    write!(out, "{table}")?;
+    writeln!(
+        out,
+        "\nOnly the first carries the bound above, which was computed without knowing the truth."
+    )
 }
 
 fn write_next_steps(
