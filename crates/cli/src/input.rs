@@ -4,7 +4,7 @@ use crate::{Global, progress, render};
 use anyhow::{Context, bail};
 use clap::Args;
 use nlhf::core::{Comparison, SeedTree};
-use nlhf::data::{Catalog, DataError, Dataset, read_comparisons, read_embeddings};
+use nlhf::data::{Catalog, DataError, Dataset, ReadOptions, read_comparisons, read_embeddings};
 use nlhf::preference::{Crowd, FeatureTable, Features};
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,9 @@ pub(crate) struct DataArgs {
     /// Leave out comparisons of responses that --responses does not list; without it they are errors
     #[arg(long, requires = "responses")]
     pub(crate) skip_unlisted: bool,
+    /// Keep prompts with one candidate, which can only be answered with it; without it they are errors
+    #[arg(long, requires = "comparisons")]
+    pub(crate) allow_single_candidates: bool,
 }
 
 /// A data set ready to learn from.
@@ -50,11 +53,14 @@ impl Problem {
             return crate::crowd::offline_problem(SeedTree::new(global.seed));
         };
         let spinner = progress::spinner(global, "reading");
-        let mut catalog = catalog(args)?;
-        if let Some(catalog) = &mut catalog {
-            catalog.skip_unlisted = args.skip_unlisted;
-        }
-        let dataset = match read_comparisons(comparisons, catalog) {
+        let options = ReadOptions {
+            skip_unlisted: args.skip_unlisted,
+            allow_single_candidates: args.allow_single_candidates,
+        };
+        let dataset = match read_comparisons(comparisons, catalog(args)?, options) {
+            Err(error @ DataError::SingleCandidate { .. }) => {
+                bail!("{error} (--allow-single-candidates keeps such prompts)")
+            }
             Err(error @ DataError::Unlisted { .. }) => {
                 bail!("{error} (--skip-unlisted leaves such rows out)")
             }

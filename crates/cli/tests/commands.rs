@@ -263,6 +263,10 @@ fn bad_comparisons_are_refused_by_file_and_line() {
         assert_eq!(room.names(), ["comparisons.jsonl"], "nothing half-written");
     }
     let room = Room::new();
+    let own =
+        "{\"prompt_id\": \"p\", \"response_a_id\": \"a\", \"response_b_id\": \"a\", \"label\": 1}";
+    let own = room.file("own.jsonl", &format!("{good}\n{own}\n"));
+    assert_refused(&nlhf(&["offline", &own]), "own.jsonl:2: expected two candidates or more");
     let empty = room.file("empty.jsonl", "");
     assert_refused(&nlhf(&["offline", &empty]), "found an empty file");
     assert_refused(&nlhf(&["offline", "/no/such/file"]), "/no/such/file");
@@ -284,9 +288,25 @@ fn catalogs_and_embeddings_must_fit() {
         &nlhf(&["offline", &comparisons, "--responses", &few]),
         "comparisons.jsonl:4: expected a \"response_b_id\" listed in",
     );
-    let skipped = nlhf(&["offline", &comparisons, "--responses", &few, "--skip-unlisted"]);
+    let skipped = nlhf(&[
+        "offline",
+        &comparisons,
+        "--responses",
+        &few,
+        "--skip-unlisted",
+        "--allow-single-candidates",
+    ]);
     assert!(skipped.status.success(), "{}", stderr(&skipped));
     assert!(stderr(&skipped).contains("1 row name"), "{}", stderr(&skipped));
+
+    let lone = room.file("lone.jsonl", &listed(&[&all[..], &[("p3", "z")]].concat()));
+    let single = ["offline", &comparisons, "--responses", &lone];
+    assert_refused(
+        &nlhf(&single),
+        "lone.jsonl:6: expected two candidates or more for prompt \"p3\"",
+    );
+    let kept = nlhf(&[&single[..], &["--allow-single-candidates"]].concat());
+    assert!(kept.status.success(), "{}", stderr(&kept));
 
     let responses = room.file("responses.jsonl", &listed(&all));
     let npy = room.path("rows.npy");

@@ -23,9 +23,8 @@ pub struct Catalog {
     pub responses: Names,
     /// The prompt of each response.
     pub prompt_of_response: Vec<PromptId>,
-    /// Whether comparisons that name a prompt or response beyond the catalog are left out and counted;
-    /// by default they are errors.
-    pub skip_unlisted: bool,
+    /// The line of each response in its file.
+    pub(crate) line_of_response: Vec<u64>,
     pub(crate) prompts_in: PathBuf,
     pub(crate) responses_in: Option<PathBuf>,
 }
@@ -80,7 +79,7 @@ impl Catalog {
             prompts: Names::new(),
             responses: Names::new(),
             prompt_of_response: Vec::new(),
-            skip_unlisted: false,
+            line_of_response: Vec::new(),
             prompts_in,
             responses_in: None,
         }
@@ -121,6 +120,7 @@ impl Catalog {
                 return Err(duplicate(place, "response_id", &response));
             }
             self.prompt_of_response.push(id);
+            self.line_of_response.push(place.line);
         }
         if self.responses.is_empty() {
             return Err(DataError::empty(path, "one response a line"));

@@ -22,6 +22,15 @@ use collect::Collector;
 use serde::Deserialize;
 use std::path::Path;
 
+/// What to do with files that are odd rather than wrong. By default both are errors.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Leave out, and count, comparisons that name a prompt or response beyond the catalog.
+    pub skip_unlisted: bool,
+    /// Keep prompts with one candidate, who can only be answered with it.
+    pub allow_single_candidates: bool,
+}
+
 /// Reads comparisons; "-" is standard input, and gzip is decoded.
 ///
 /// With a catalog, comparisons may only name what it lists. Without one, a prompt and a response
@@ -31,21 +40,26 @@ use std::path::Path;
 ///
 /// # Errors
 /// [`DataError`] naming the line that cannot be read, lacks a field, has a label outside [0, 1] or a
-/// negative weight, or disagrees with the catalog; and if there is no comparison.
-pub fn read_comparisons(path: &Path, catalog: Option<Catalog>) -> Result<Dataset, DataError> {
+/// negative weight, or disagrees with the catalog; if a prompt has one candidate; and if there is no
+/// comparison.
+pub fn read_comparisons(
+    path: &Path,
+    catalog: Option<Catalog>,
+    options: ReadOptions,
+) -> Result<Dataset, DataError> {
     let mut lines = LineReader::open(path)?;
     let Some(first) = lines.next_line()? else {
         return Err(DataError::empty(path, "at least one comparison"));
     };
     let format = detect(first, path)?;
     lines.unread();
-    let mut collector = Collector::new(catalog);
+    let mut collector = Collector::new(catalog, options);
     match format {
         Format::Explicit => explicit::read(lines, &mut collector)?,
         Format::Trl => trl::read(lines, &mut collector)?,
         Format::Battles => battles::read(lines, &mut collector)?,
     }
-    Ok(collector.finish(format))
+    collector.finish(format, path)
 }
 
 fn detect(first: Line<'_>, path: &Path) -> Result<Format, DataError> {

@@ -64,6 +64,16 @@ pub enum DataError {
         /// What stands there, shortened.
         found: String,
     },
+    /// A prompt has one candidate, which leaves nothing to compare or to choose.
+    #[error("{}:{line}: expected two candidates or more for prompt {prompt}, found one", path.display())]
+    SingleCandidate {
+        /// The file that gives the prompt its candidates.
+        path: PathBuf,
+        /// The line of the candidate, or of the prompt's first comparison.
+        line: u64,
+        /// The prompt, shortened.
+        prompt: String,
+    },
     /// A line is not JSON, or names a field twice.
     #[error(
         "{}:{line}: expected well-formed JSON, found at column {}: {}",

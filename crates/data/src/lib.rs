@@ -35,7 +35,7 @@ mod testing;
 
 pub use atomic_file::AtomicFile;
 pub use catalog::Catalog;
-pub use comparisons::read_comparisons;
+pub use comparisons::{ReadOptions, read_comparisons};
 pub use dataset::{Dataset, Format};
 pub use embeddings::{Matrix, read_embeddings, read_matrix_npy};
 pub use error::DataError;

@@ -4,7 +4,7 @@
 
 use flate2::{Compression, write::GzEncoder};
 use nlhf_core::{PromptId, ResponseId};
-use nlhf_data::{Catalog, DataError, Dataset, Format, read_comparisons};
+use nlhf_data::{DataError, Dataset, Format, ReadOptions, read_comparisons};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ impl Folder {
 }
 
 fn read(name: &str, content: &str) -> Result<Dataset, DataError> {
-    read_comparisons(&Folder::new().write(name, content), None)
+    read_comparisons(&Folder::new().write(name, content), None, ReadOptions::default())
 }
 
 fn gzip(content: &[u8]) -> Vec<u8> {
@@ -62,7 +62,7 @@ fn explicit_comparisons_plain_and_gzip() {
     let plain = folder.write("c.jsonl", EXPLICIT);
     let packed = folder.write("c.jsonl.gz", gzip(EXPLICIT.as_bytes()));
     for path in [plain, packed] {
-        let data = read_comparisons(&path, None).unwrap();
+        let data = read_comparisons(&path, None, ReadOptions::default()).unwrap();
         assert_eq!(data.format, Format::Explicit);
         assert_eq!(menu_names(&data), [("p", vec!["y", "x", "w"]), ("7", vec!["qA", "z"])]);
         assert_eq!(labels(&data), [1.0, 0.25, 0.5, 1.0]);
@@ -145,72 +145,8 @@ fn battles_with_and_without_prompts() {
     assert!((data.comparisons[0].weight.get() - 2.0).abs() < 1e-15);
 }
 
-const RESPONSES: &str = concat!(
-    "{\"response_id\":\"q1\",\"prompt_id\":\"q\"}\n{\"response_id\":\"p2\",\"prompt_id\":\"p\"}\n",
-    "{\"response_id\":\"p1\",\"prompt_id\":\"p\"}\n{\"response_id\":\"p3\",\"prompt_id\":\"p\"}\n",
-);
-const PROMPTS: &str = "{\"prompt_id\":\"p\"}\n{\"prompt_id\":\"empty\"}\n{\"prompt_id\":\"q\"}\n";
-
 fn row(prompt: &str, a: &str, b: &str) -> String {
     format!(r#"{{"prompt_id":"{prompt}","response_a_id":"{a}","response_b_id":"{b}","label":1}}"#)
-}
-
-#[test]
-fn a_catalog_gives_ids_and_menus() {
-    let folder = Folder::new();
-    let responses = folder.write("responses.jsonl", RESPONSES);
-    let prompts = folder.write("prompts.jsonl", PROMPTS);
-    let comparisons = folder.write("c.jsonl", row("p", "p1", "p2"));
-
-    let catalog = Catalog::from_responses_and_prompts(&responses, &prompts).unwrap();
-    let data = read_comparisons(&comparisons, Some(catalog)).unwrap();
-    assert_eq!(menu_names(&data), [("p", vec!["p2", "p1", "p3"]), ("q", vec!["q1"])]);
-    assert_eq!((data.prompts.len(), data.responses.len()), (3, 4));
-    assert_eq!(data.comparisons[0].first, ResponseId::new(2));
-
-    let catalog = Catalog::from_responses(&responses).unwrap();
-    let data = read_comparisons(&comparisons, Some(catalog)).unwrap();
-    assert_eq!(menu_names(&data), [("q", vec!["q1"]), ("p", vec!["p2", "p1", "p3"])]);
-
-    // Prompts alone leave the responses open.
-    let battles = folder.write("b.csv", "prompt_id,model_a,model_b,winner\nq,x,y,a\np,y,x,a\n");
-    let catalog = Catalog::from_prompts(&prompts).unwrap();
-    let data = read_comparisons(&battles, Some(catalog)).unwrap();
-    assert_eq!(menu_names(&data), [("p", vec!["y", "x"]), ("q", vec!["x", "y"])]);
-    assert_eq!(data.prompts.len(), 3);
-}
-
-#[test]
-fn what_the_catalog_does_not_list_is_refused() {
-    let folder = Folder::new();
-    let responses = folder.write("responses.jsonl", RESPONSES);
-    let prompts = folder.write("prompts.jsonl", PROMPTS);
-    for (line, expected) in [
-        (
-            row("x", "p1", "p2"),
-            "c.jsonl:2: expected a \"prompt_id\" listed in ~prompts.jsonl, found \"x\"",
-        ),
-        (
-            row("p", "p9", "p2"),
-            "c.jsonl:2: expected a \"response_a_id\" listed in ~responses.jsonl, found \"p9\"",
-        ),
-        (
-            row("p", "p1", "q1"),
-            "c.jsonl:2: expected \"response_b_id\" to be a response to prompt \"p\", found \"q1\", a \
-             response to \"q\"",
-        ),
-    ] {
-        let content = format!("{}\n{line}\n", row("p", "p1", "p2"));
-        let comparisons = folder.write("c.jsonl", content);
-        let catalog = Catalog::from_responses_and_prompts(&responses, &prompts).unwrap();
-        let error = read_comparisons(&comparisons, Some(catalog)).unwrap_err().to_string();
-        let error = error.replace(&format!("{}/", folder.0.path().display()), "~");
-        assert_eq!(error.trim_start_matches('~'), expected);
-    }
-    let pairs = folder.write("pairs.jsonl", r#"{"prompt":"a","chosen":"b","rejected":"c"}"#);
-    let catalog = Catalog::from_prompts(&prompts).unwrap();
-    let error = read_comparisons(&pairs, Some(catalog)).unwrap_err().to_string();
-    assert!(error.ends_with("found \"chosen\" and \"rejected\" texts without ids"), "{error}");
 }
 
 /// Asserts the message of each content, the folder left out.
@@ -218,7 +154,7 @@ fn check(cases: &[(String, &str)]) {
     for (content, expected) in cases {
         let folder = Folder::new();
         let path = folder.write("f", content);
-        let error = read_comparisons(&path, None).unwrap_err().to_string();
+        let error = read_comparisons(&path, None, ReadOptions::default()).unwrap_err().to_string();
         let error = error.replace(&format!("{}/", folder.0.path().display()), "");
         assert_eq!(error, *expected, "{content}");
     }
@@ -365,15 +301,15 @@ fn malformed_battles_are_named() {
 fn bytes_that_are_no_text_are_named() {
     let folder = Folder::new();
     let path = folder.write("f", b"model_a,model_b,winner\nx,y,a\nx,\xff,a\n");
-    let error = read_comparisons(&path, None).unwrap_err().to_string();
+    let error = read_comparisons(&path, None, ReadOptions::default()).unwrap_err().to_string();
     assert!(error.ends_with("f:3: expected UTF-8 text, found other bytes in column 2"), "{error}");
     let path = folder.write("f.gz", &gzip(EXPLICIT.as_bytes())[..40]);
-    let error = read_comparisons(&path, None).unwrap_err();
+    let error = read_comparisons(&path, None, ReadOptions::default()).unwrap_err();
     assert!(
         matches!(error, DataError::Io { .. }) && error.to_string().contains("f.gz: "),
         "{error}"
     );
-    let error = read_comparisons(folder.0.path(), None).unwrap_err();
+    let error = read_comparisons(folder.0.path(), None, ReadOptions::default()).unwrap_err();
     assert!(matches!(error, DataError::Io { .. }), "{error}");
 }
 

@@ -4,8 +4,8 @@
 
 use nlhf_core::{Eta, ZeroSumGame};
 use nlhf_data::{
-    DataError, GameDefaults, GameNote, GameReader, GameScale, Player, read_comparisons,
-    read_policies,
+    DataError, GameDefaults, GameNote, GameReader, GameScale, Player, ReadOptions,
+    read_comparisons, read_policies,
 };
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -161,7 +161,7 @@ const COMPARISONS: &str =
 #[test]
 fn policies_are_read_in_the_order_of_the_menus() {
     let (_a, battles) = written("b.csv", COMPARISONS);
-    let data = read_comparisons(&battles, None).unwrap();
+    let data = read_comparisons(&battles, None, ReadOptions::default()).unwrap();
     let logs: Vec<f64> = [0.2_f64, 0.5, 0.3].iter().map(|p| p.ln()).collect();
     let mut content = String::new();
     writeln!(
@@ -193,7 +193,7 @@ fn policies_are_read_in_the_order_of_the_menus() {
 #[test]
 fn malformed_policies_are_named() {
     let (_a, battles) = written("b.csv", COMPARISONS);
-    let data = read_comparisons(&battles, None).unwrap();
+    let data = read_comparisons(&battles, None, ReadOptions::default()).unwrap();
     let line = |prompt: &str, ids: &str, rest: &str| {
         format!(r#"{{"prompt_id":"{prompt}","response_ids":{ids},{rest}}}"#)
     };

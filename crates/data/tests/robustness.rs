@@ -4,7 +4,7 @@
 
 use nlhf_core::Eta;
 use nlhf_data::{
-    Catalog, GameDefaults, GameReader, GameScale, read_comparisons, read_game_matrix,
+    Catalog, GameDefaults, GameReader, GameScale, ReadOptions, read_comparisons, read_game_matrix,
     read_matrix_npy, read_policies,
 };
 use std::path::Path;
@@ -35,11 +35,13 @@ fn damage(name: &str, content: &[u8], read: impl Fn(&Path) -> bool) {
 #[test]
 fn comparisons() {
     let explicit = br#"{"prompt_id":"p","response_a_id":"a","response_b_id":"b","label":0.5}"#;
-    damage("c.jsonl", explicit, |path| read_comparisons(path, None).is_ok());
+    damage("c.jsonl", explicit, |path| {
+        read_comparisons(path, None, ReadOptions::default()).is_ok()
+    });
     let pairs = br#"{"prompt":"p","chosen":[{"role":"r","content":"c"}],"rejected":"b"}"#;
-    damage("c.jsonl", pairs, |path| read_comparisons(path, None).is_ok());
+    damage("c.jsonl", pairs, |path| read_comparisons(path, None, ReadOptions::default()).is_ok());
     let battles = b"model_a,model_b,winner,weight\nx,y,a,1\ny,\"z\",tie,2\n";
-    damage("c.csv", battles, |path| read_comparisons(path, None).is_ok());
+    damage("c.csv", battles, |path| read_comparisons(path, None, ReadOptions::default()).is_ok());
 }
 
 #[test]
@@ -49,7 +51,7 @@ fn lists_and_policies() {
     let folder = tempfile::tempdir().unwrap();
     let battles = folder.path().join("b.csv");
     std::fs::write(&battles, "model_a,model_b,winner\nx,y,a\n").unwrap();
-    let data = read_comparisons(&battles, None).unwrap();
+    let data = read_comparisons(&battles, None, ReadOptions::default()).unwrap();
     let policy = br#"{"prompt_id":"all","response_ids":["y","x"],"log_probabilities":[null,0]}"#;
     damage("p.jsonl", policy, |path| read_policies(path, &data).is_ok());
 }

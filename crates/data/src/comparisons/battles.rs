@@ -78,6 +78,7 @@ fn read_row(
         weight: weight_of_cell(optional(columns.weight).unwrap_or_default(), place)?,
         annotator: present(columns.annotator),
         split: present(columns.split),
+        line: place.line,
     };
     if let Some(ids) = collector.resolve(&names, place)? {
         collector.push(ids, label, &judgement);

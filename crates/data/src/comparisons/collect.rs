@@ -2,8 +2,9 @@
 
 use crate::error::{Place, quoted};
 use crate::json::Field;
-use crate::{Catalog, DataError, Dataset, Format, Names};
+use crate::{Catalog, DataError, Dataset, Format, Names, ReadOptions};
 use nlhf_core::{AnnotatorId, Comparison, Label, Menus, PromptId, ResponseId, Weight};
+use std::path::Path;
 
 /// Grows a [`Dataset`] row by row.
 pub(super) struct Collector {
@@ -17,6 +18,9 @@ pub(super) struct Collector {
     n_self_comparisons: usize,
     n_both_bad: usize,
     n_unlisted: usize,
+    options: ReadOptions,
+    /// Of each prompt, the line of its first comparison; 0 if it has none.
+    first_lines: Vec<u64>,
 }
 
 /// The names in one row, each with the field that it stands in.
@@ -31,10 +35,11 @@ pub(super) struct Judgement<'a> {
     pub(super) weight: Weight,
     pub(super) annotator: Option<&'a str>,
     pub(super) split: Option<&'a str>,
+    pub(super) line: u64,
 }
 
 impl Collector {
-    pub(super) fn new(catalog: Option<Catalog>) -> Self {
+    pub(super) fn new(catalog: Option<Catalog>, options: ReadOptions) -> Self {
         Self {
             prompts: Names::new(),
             responses: Names::new(),
@@ -46,6 +51,8 @@ impl Collector {
             n_self_comparisons: 0,
             n_both_bad: 0,
             n_unlisted: 0,
+            options,
+            first_lines: Vec::new(),
         }
     }
 
@@ -68,7 +75,8 @@ impl Collector {
         place: Place<'_>,
     ) -> Result<Option<(PromptId, ResponseId, ResponseId)>, DataError> {
         let beyond = |catalog: &Catalog| {
-            catalog.skip_unlisted && !catalog.lists(names.prompt, [names.first.1, names.second.1])
+            self.options.skip_unlisted
+                && !catalog.lists(names.prompt, [names.first.1, names.second.1])
         };
         if self.catalog.as_ref().is_some_and(beyond) {
             self.n_unlisted += 1;
@@ -104,20 +112,30 @@ impl Collector {
         let annotator = judgement.annotator.map(|name| self.annotators.intern(name));
         let annotator = annotator.map(AnnotatorId::new);
         let weight = judgement.weight;
+        if self.first_lines.len() <= prompt.index() {
+            self.first_lines.resize(prompt.index() + 1, 0);
+        }
+        let first_line = &mut self.first_lines[prompt.index()];
+        if *first_line == 0 {
+            *first_line = judgement.line;
+        }
         self.comparisons.push(Comparison { prompt, first, second, label, weight, annotator });
         self.held_out.push(judgement.split.is_some_and(|split| split != "train"));
         self.has_split |= judgement.split.is_some();
         self.n_self_comparisons += usize::from(first == second);
     }
 
-    pub(super) fn finish(self, format: Format) -> Dataset {
+    /// The data set; `path` is the file that was read.
+    pub(super) fn finish(self, format: Format, path: &Path) -> Result<Dataset, DataError> {
         let (mut prompts, mut responses) = (self.prompts, self.responses);
         let mut listed = Vec::new();
+        let (mut menus_in, mut lines) = (path.to_path_buf(), Vec::new());
         if let Some(catalog) = self.catalog {
             prompts = catalog.prompts;
-            if catalog.responses_in.is_some() {
+            if let Some(responses_in) = catalog.responses_in {
                 responses = catalog.responses;
                 listed = catalog.prompt_of_response;
+                (menus_in, lines) = (responses_in, catalog.line_of_response);
             }
         }
         let n_responses = responses.len();
@@ -130,7 +148,16 @@ impl Collector {
             let listed = listed.map(|(k, prompt)| (*prompt, ResponseId::from_index(k)));
             group(prompts.len(), n_responses, listed)
         };
-        Dataset {
+        let single = menus.iter().find(|menu| menu.len() == 1);
+        if let Some(menu) = single.filter(|_| !self.options.allow_single_candidates) {
+            let line = match lines.get(menu.responses()[0].index()) {
+                Some(line) => *line,
+                None => self.first_lines[menu.prompt().index()],
+            };
+            let name = quoted(prompts.name(menu.prompt().index()));
+            return Err(DataError::SingleCandidate { path: menus_in, line, prompt: name });
+        }
+        Ok(Dataset {
             prompts,
             responses,
             annotators: self.annotators,
@@ -142,7 +169,7 @@ impl Collector {
             n_unlisted: self.n_unlisted,
             menus,
             format,
-        }
+        })
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn read(mut lines: LineReader, collector: &mut Collector) -> Result<(
         let split = row.split.optional_id("split", place)?;
         let (annotator, split) = (annotator.as_deref(), split.as_deref());
         if let Some(ids) = collector.resolve(&names, place)? {
-            collector.push(ids, label, &Judgement { weight, annotator, split });
+            collector.push(ids, label, &Judgement { weight, annotator, split, line: place.line });
         }
     }
     Ok(())

@@ -61,7 +61,7 @@ pub(super) fn read(mut lines: LineReader, collector: &mut Collector) -> Result<(
         collector.push(
             (prompt, chosen, rejected),
             Label::WIN,
-            &Judgement { weight, annotator, split },
+            &Judgement { weight, annotator, split, line: place.line },
         );
     }
     Ok(())
