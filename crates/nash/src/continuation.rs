@@ -245,3 +245,33 @@ fn norm(x: &[f64]) -> f64 {
 fn max_abs(x: &[f64]) -> f64 {
     x.iter().fold(0.0, |max, x| if x.is_nan() { f64::NAN } else { max.max(x.abs()) })
 }
+
+/// Checks `solve` against central differences of `residual`, and `tangent` against those in η.
+#[cfg(test)]
+pub(crate) fn check_newton_matrix(system: &mut dyn System, eta: f64, point: &[f64]) {
+    let n = point.len();
+    let mut residual_at = |eta: f64, point: &[f64]| {
+        let mut out = vec![0.0; n];
+        system.residual(eta, point, &mut out);
+        out
+    };
+    let h = 1e-5;
+    let rhs: Vec<f64> = (0..n).map(|i| (1.0 + i as f64).sin()).collect();
+    let (up, down) = (residual_at(eta + h, point), residual_at(eta - h, point));
+    let slopes: Vec<f64> = up.iter().zip(&down).map(|(u, d)| (d - u) / (2.0 * h)).collect();
+    residual_at(eta, point);
+    let (mut x, mut tangent) = (vec![0.0; n], vec![0.0; n]);
+    system.tangent(&mut tangent);
+    assert!(system.factorize());
+    system.solve(&rhs, &mut x);
+    let moved =
+        |sign: f64| -> Vec<f64> { point.iter().zip(&x).map(|(p, x)| p + sign * h * x).collect() };
+    let (mut up, mut down) = (vec![0.0; n], vec![0.0; n]);
+    system.residual(eta, &moved(1.0), &mut up);
+    system.residual(eta, &moved(-1.0), &mut down);
+    for i in 0..n {
+        let along = (up[i] - down[i]) / (2.0 * h);
+        assert!((along - rhs[i]).abs() < 1e-7, "F'x is {along}, not {} at {i}", rhs[i]);
+        assert!((slopes[i] - tangent[i]).abs() < 1e-7, "dF/deta is {} at {i}", slopes[i]);
+    }
+}

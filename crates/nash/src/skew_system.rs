@@ -127,3 +127,21 @@ impl System for SkewSystem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::continuation::check_newton_matrix;
+    use nlhf_core::{Distribution, Eta, RegularizedGame};
+
+    #[test]
+    fn the_newton_matrix_is_the_derivative() {
+        let payoff = DenseGame::skew_from_upper(4, |i, j| ((i * 3 + j * 5) as f64).cos());
+        let prior = Distribution::from_masses(&[0.1, 0.2, 0.3, 0.4]).unwrap();
+        let reference = Profile::symmetric(prior);
+        let game = RegularizedGame::new(&payoff, &reference, Eta::new(3.0).unwrap()).unwrap();
+        let mut system = SkewSystem::new(Support::new(&game), 3.0);
+        check_newton_matrix(&mut system, 3.0, &[0.3, -1.0, 0.5, 0.9]);
+        check_newton_matrix(&mut system, 1.5, &[-2.0, 0.0, 0.1, 1.0]);
+    }
+}

@@ -193,3 +193,24 @@ impl System for TwoPlayerSystem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::continuation::check_newton_matrix;
+    use nlhf_core::{Distribution, Eta, RegularizedGame};
+
+    #[test]
+    fn the_newton_matrix_is_the_derivative() {
+        let entries = (0..6).map(|at| (f64::from(at) * 1.7).sin() + 0.4).collect();
+        let payoff = DenseGame::new(2, 3, entries).unwrap();
+        let reference = Profile {
+            row: Distribution::from_masses(&[0.3, 0.7]).unwrap(),
+            column: Distribution::from_masses(&[0.5, 0.4, 0.1]).unwrap(),
+        };
+        let game = RegularizedGame::new(&payoff, &reference, Eta::new(4.0).unwrap()).unwrap();
+        let mut system = TwoPlayerSystem::new(Support::new(&game), 4.0);
+        check_newton_matrix(&mut system, 4.0, &[0.3, -1.0, 0.5, 0.9, -0.2]);
+        check_newton_matrix(&mut system, 0.5, &[-2.0, 0.0, 0.1, 1.0, 0.7]);
+    }
+}
