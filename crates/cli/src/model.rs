@@ -24,6 +24,10 @@ pub(crate) struct ModelArgs {
     /// Ridge penalty of the likelihood (not for the tabular model)
     #[arg(long, value_name = "X")]
     pub(crate) ridge: Option<f64>,
+    /// Bound on log-odds, estimated and true: what the widths assume of the truth, and what holds the
+    /// parameters back [default: 4; 10 for tabular]
+    #[arg(long, value_name = "B")]
+    pub(crate) log_odds_bound: Option<f64>,
     /// Keep this many principal components of the features [default: all; 16 for bilinear]
     #[arg(long, value_name = "K")]
     pub(crate) components: Option<usize>,
@@ -76,7 +80,10 @@ impl ModelArgs {
                         );
                     }
                 }
-                let fit = TabularFit::for_menus(&problem.dataset.menus, confidence);
+                let mut fit = TabularFit::for_menus(&problem.dataset.menus, confidence);
+                if self.log_odds_bound.is_some() {
+                    fit.log_odds_bound = self.logistic(confidence).validate()?.log_odds_bound;
+                }
                 with.call(&fit.with_horizon(label_budget))
             }
             ModelKind::BradleyTerry => {
@@ -112,8 +119,8 @@ impl ModelArgs {
         let default = LogisticConfig::default();
         LogisticConfig {
             ridge: self.ridge.unwrap_or(default.ridge),
+            log_odds_bound: self.log_odds_bound.unwrap_or(default.log_odds_bound),
             multiplier: self.beta.map_or(theory, WidthMultiplier::Fixed),
-            ..default
         }
     }
 

@@ -331,7 +331,7 @@ mod tests {
         assert!(fitted.evidence.bound_active);
         let (x, a, b) = (PromptId::new(0), ResponseId::new(0), ResponseId::new(1));
         let odds = fitted.model.log_odds(x, a, b);
-        assert!((2.0 - 1e-6..=2.0).contains(&odds), "{odds}");
+        assert!((0.999 * 2.0..=2.0).contains(&odds), "{odds}");
     }
 
     #[test]

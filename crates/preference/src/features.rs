@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! φ(x, a) = r(a)                        responses only
-//! φ(x, a) = (r(a), p(x) ∘ r(a))         with prompts: their entrywise product lets taste depend on x
+//! φ(x, a) = (r(a), √d p(x) ∘ r(a))      with prompts: their entrywise product lets taste depend on x
 //! φ_k(x, a) = U'(φ(x, a) − mean)        the k leading principal components
 //! ```
-//! A term of the prompt alone would cancel in every comparison.
+//! A term of the prompt alone would cancel in every comparison. The factor √d gives the products of unit
+//! vectors the length of the vectors themselves; without it a ridge would not let them speak.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use nlhf_core::{FitError, Menus, PromptId, ResponseId};
@@ -193,8 +194,9 @@ impl Features {
         let p = prompts.row(prompt.index()).ok_or(missing)?;
         let (alone, together) = out.split_at_mut(r.len());
         alone.copy_from_slice(r);
+        let scale = (r.len() as f64).sqrt();
         for ((out, p), r) in together.iter_mut().zip(p).zip(r) {
-            *out = p * r;
+            *out = scale * p * r;
         }
         Ok(())
     }
@@ -277,7 +279,10 @@ mod tests {
             Features::new(table(2, &[1.0, 2.0, 3.0, 4.0]), Some(table(2, &[10.0, -1.0]))).unwrap();
         let mut out = [0.0; 4];
         features.write(PromptId::new(0), ResponseId::new(1), &mut out).unwrap();
-        assert!(out == [3.0, 4.0, 30.0, -4.0]);
+        let root = 2f64.sqrt();
+        for (got, want) in out.iter().zip([3.0, 4.0, 30.0 * root, -4.0 * root]) {
+            assert!((got - want).abs() < 1e-14);
+        }
         assert!(features.write(PromptId::new(1), ResponseId::new(1), &mut out).is_err());
         assert!(features.write(PromptId::new(0), ResponseId::new(2), &mut out).is_err());
         assert!(Features::new(table(2, &[1.0, 2.0]), Some(table(1, &[1.0]))).is_err());

@@ -2,7 +2,7 @@
 //!
 //! | fit | log-odds R(x, a, b) | cycles | unseen responses |
 //! |---|---|---|---|
-//! | [`TabularFit`] | logit of wins / comparisons | yes | no |
+//! | [`TabularFit`] | logit of (wins + ½) / (n + 1) | yes | no |
 //! | [`BradleyTerryFit`] | r(a) − r(b) | no | no |
 //! | [`FeatureFit::linear`] | θ'(φ(x, a) − φ(x, b)) | no | yes |
 //! | [`FeatureFit::bilinear`] | ψ(x, a)'Θψ(x, b), Θ skew | yes | yes |

@@ -1,16 +1,18 @@
 //! The tabular model: a win rate for each pair of each prompt, and nothing assumed beyond it.
 //!
 //! ```text
-//! P̂ = wins / n,    |P̂ − P| ≤ √(log(2Nh/δ) / 2n)   for all N pairs at once, with probability 1 − δ
+//! P̂ = (wins + ½) / (n + 1)                                     half a win and half a loss added
+//! |wins/n − P| ≤ √(log(2Nh/δ) / 2n)   for all N pairs at once, with probability 1 − δ
 //! ```
 //! Hoeffding's inequality for averages of n independent labels in [0, 1], with a union over both sides
 //! of N pairs. A learner that chooses pairs by earlier labels makes n depend on them; a further union
 //! over the h counts that a pair can reach covers every n at once. A pair never compared may have
-//! any preference. Weights count as repetitions. Estimates of 0 and 1 are clipped to log-odds of ∓B, within
-//! which the true ones are taken to lie.
+//! any preference. Weights count as repetitions. The added halves keep
+//! a pair that was judged once from being predicted with certainty; the widths grow by what they move.
+//! Estimates are clipped to log-odds of ∓B, within which the true ones are taken to lie.
 
-use crate::PairCounts;
-use nlhf_core::logistic::logit;
+use crate::{PairCount, PairCounts};
+use nlhf_core::logistic::{log_loss, logit};
 use nlhf_core::{
     Comparison, Confidence, ConfidenceWidth, FitError, FitEvidence, FitPreference, FitStatus,
     Fitted, Menus, PreferenceModel, PromptId, ResponseId, Scale,
@@ -69,7 +71,7 @@ impl TabularModel {
     fn centred(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
         let (low, high) = (first.min(second), first.max(second));
         let value = match self.counts.get(prompt, low, high) {
-            Some((weight, wins)) if low != high => wins / weight - 0.5,
+            Some((weight, wins)) if low != high => (wins - 0.5 * weight) / (weight + 1.0),
             _ => 0.0,
         };
         if first <= second { value } else { -value }
@@ -81,8 +83,11 @@ impl TabularModel {
             return 0.0;
         }
         let most = 0.5 + self.centred(prompt, first, second).abs();
-        match self.counts.get(prompt, first, second) {
-            Some((weight, _)) => (self.log_term / (2.0 * weight)).sqrt().min(most),
+        match self.counts.get(prompt, first.min(second), first.max(second)) {
+            Some((weight, wins)) => {
+                let added = ((wins - 0.5 * weight) / (weight * (weight + 1.0))).abs();
+                ((self.log_term / (2.0 * weight)).sqrt() + added).min(most)
+            }
             None => most,
         }
     }
@@ -134,19 +139,18 @@ impl FitPreference for TabularFit {
         let delta = self.confidence.failure_probability();
         let n_statements = 2.0 * self.n_pairs as f64 * self.horizon as f64;
         let (total_weight, n_comparisons) = (counts.total_weight(), counts.n_comparisons());
-        let entropy = |wins: f64, weight: f64| {
-            if wins > 0.0 { -wins * (wins / weight).ln() } else { 0.0 }
+        let log_term = (n_statements / delta).ln();
+        let model = TabularModel { counts, log_term, log_odds_bound: self.log_odds_bound };
+        let pairs = model.counts.pairs().iter();
+        let loss = |p: &PairCount| {
+            p.weight * log_loss(model.log_odds(p.prompt, p.low, p.high), p.wins / p.weight)
         };
-        let loss: f64 = counts
-            .pairs()
-            .iter()
-            .map(|p| entropy(p.wins, p.weight) + entropy(p.weight - p.wins, p.weight))
-            .sum();
+        let loss: f64 = pairs.map(loss).sum();
         let evidence = FitEvidence {
             model: self.name().to_owned(),
             n_comparisons,
             total_weight,
-            n_parameters: counts.pairs().len(),
+            n_parameters: model.counts.pairs().len(),
             log_loss_nats: loss / total_weight,
             gradient_max: 0.0,
             iterations: 0,
@@ -155,8 +159,6 @@ impl FitPreference for TabularFit {
             bound_active: false,
             separation: None,
         };
-        let log_term = (n_statements / delta).ln();
-        let model = TabularModel { counts, log_term, log_odds_bound: self.log_odds_bound };
         Ok(Fitted { model, evidence })
     }
 }
@@ -180,18 +182,20 @@ mod tests {
             (PromptId::new(0), ResponseId::new(0), ResponseId::new(1), ResponseId::new(2));
         let label = |y: f64| Comparison::new(x, a, b, Label::new(y).unwrap());
         let model = fit(&[label(1.0), label(1.0), label(0.5), label(0.5)], 3);
-        assert!((model.payoff(x, a, b, Scale::Probability) - 0.25).abs() < 1e-15);
-        assert!((model.log_odds(x, a, b) - 3f64.ln()).abs() < 1e-15);
-        let width = ((6.0f64 / 0.05).ln() / 8.0).sqrt().min(0.75);
+        // Three wins of four, with the halves 3.5 of 5.
+        assert!((model.payoff(x, a, b, Scale::Probability) - 0.2).abs() < 1e-15);
+        assert!((model.log_odds(x, a, b) - (7.0f64 / 3.0).ln()).abs() < 1e-15);
+        let width = (((6.0f64 / 0.05).ln() / 8.0).sqrt() + 0.05).min(0.7);
         assert!((model.width(x, b, a, Scale::Probability) - width).abs() < 1e-12);
         // Never compared: P may be anything, log-odds anything within the bound.
         assert!(model.payoff(x, a, c, Scale::Probability) == 0.0);
         assert!(model.width(x, a, c, Scale::Probability) == 0.5);
         assert!(model.log_odds_width(x, a, c) == 10.0);
-        // Only wins: the estimate stays finite.
-        let sure = fit(&[label(1.0)], 1);
+        // Only wins: one is no certainty, a million are clipped.
+        assert!((fit(&[label(1.0)], 1).log_odds(x, a, b) - 3f64.ln()).abs() < 1e-15);
+        let weight = nlhf_core::Weight::new(1e6).unwrap();
+        let sure = fit(&[Comparison { weight, ..label(1.0) }], 1);
         assert!(sure.log_odds(x, a, b) == 10.0 && sure.log_odds(x, b, a) == -10.0);
-        assert!((sure.probability(x, a, b) - nlhf_core::logistic::sigmoid(10.0)).abs() < 1e-15);
         assert!(sure.width(x, a, b, Scale::Probability) <= 1.0);
     }
 
