@@ -1,7 +1,7 @@
 //! What a learner works on: comparisons, names, menus, features, and the truth where it is known.
 
-use crate::{Global, progress, render};
-use anyhow::{Context, bail};
+use crate::{Global, render};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use nlhf::core::{Comparison, SeedTree};
 use nlhf::data::{Catalog, DataError, Dataset, ReadOptions, read_comparisons, read_embeddings};
@@ -25,7 +25,8 @@ pub(crate) struct DataArgs {
     /// Prompts: JSONL with prompt_id
     #[arg(long, value_name = "FILE", requires = "comparisons")]
     pub(crate) prompts: Option<PathBuf>,
-    /// Embeddings of the prompts: .npy, row k for line k of --prompts
+    /// Embeddings of the prompts: .npy, row k for line k of --prompts, as long as those of the
+    /// responses, with which they are multiplied entry by entry so that taste may depend on the prompt
     #[arg(long, value_name = "FILE", requires_all = ["prompts", "response_embeddings"])]
     pub(crate) prompt_embeddings: Option<PathBuf>,
     /// Leave out comparisons of responses that --responses does not list; without it they are errors
@@ -52,7 +53,6 @@ impl Problem {
         let Some(comparisons) = &args.comparisons else {
             return crate::crowd::offline_problem(SeedTree::new(global.seed));
         };
-        let spinner = progress::spinner(global, "reading");
         let options = ReadOptions {
             skip_unlisted: args.skip_unlisted,
             allow_single_candidates: args.allow_single_candidates,
@@ -77,8 +77,14 @@ impl Problem {
             report_oddities(comparisons, &dataset);
         }
         let features = features(args, &dataset)?;
-        spinner.finish_and_clear();
-        Ok(Self::new(dataset, features, None))
+        let problem = Self::new(dataset, features, None);
+        ensure!(
+            !problem.training.is_empty(),
+            "{}: expected rows of split \"train\" to learn from, found {}, all of other splits",
+            comparisons.display(),
+            render::counted(problem.held_out.len(), "row")
+        );
+        Ok(problem)
     }
 
     pub(crate) fn new(dataset: Dataset, features: Option<Features>, truth: Option<Crowd>) -> Self {
@@ -91,12 +97,12 @@ impl Problem {
 /// Says what was left out or read in a way that one may want to know of.
 fn report_oddities(path: &Path, dataset: &Dataset) {
     for (n, what) in [
-        (dataset.n_unlisted, "name responses that are not listed; left out"),
-        (dataset.n_self_comparisons, "compare a response with itself; left out of the fit"),
-        (dataset.n_both_bad, "found both responses bad; taken for ties"),
+        (dataset.n_unlisted, "of responses that are not listed: left out"),
+        (dataset.n_self_comparisons, "of a response with itself: left out of the fit"),
+        (dataset.n_both_bad, "with both responses bad: taken for ties"),
     ] {
         if n > 0 {
-            eprintln!("nlhf: {}: {} {what}", path.display(), render::counted(n, "row"));
+            eprintln!("nlhf: {}: {} {what}", path.display(), render::counted(n, "comparison"));
         }
     }
 }
@@ -123,7 +129,11 @@ fn features(args: &DataArgs, dataset: &Dataset) -> anyhow::Result<Option<Feature
         }
         _ => None,
     };
-    Ok(Some(Features::new(responses, prompts)?))
+    let features = Features::new(responses, prompts).with_context(|| {
+        let prompts = args.prompt_embeddings.as_deref().unwrap_or(embeddings);
+        format!("{} and {} do not fit together", prompts.display(), embeddings.display())
+    })?;
+    Ok(Some(features))
 }
 
 fn table(embeddings: &Path, n_rows: usize, listed_in: &Path) -> anyhow::Result<FeatureTable> {

@@ -15,6 +15,7 @@ mod input;
 mod model;
 mod offline;
 mod online;
+mod outputs;
 mod progress;
 mod reference;
 mod render;
@@ -85,8 +86,12 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    outputs::remove_when_interrupted()?;
     if let Some(threads) = cli.global.threads {
-        anyhow::ensure!(threads > 0, "--threads must be at least 1, but is 0");
+        anyhow::ensure!(
+            (1..=1024).contains(&threads),
+            "--threads must be between 1 and 1024, but is {threads}"
+        );
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
     match &cli.command {

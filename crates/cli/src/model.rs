@@ -15,18 +15,18 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_enum)]
     pub(crate) model: Option<ModelKind>,
     /// The probability with which all confidence intervals hold at once
-    #[arg(long, default_value_t = 0.95, value_name = "LEVEL")]
+    #[arg(long, default_value_t = 0.95, value_name = "LEVEL", allow_hyphen_values = true)]
     pub(crate) confidence: f64,
     /// Multiplier of the elliptical widths in place of the theory's, which is safe but large; 1 to 3
     /// is a common rule of thumb, without a guarantee (not for the tabular model)
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub(crate) beta: Option<f64>,
     /// Ridge penalty of the likelihood (not for the tabular model)
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub(crate) ridge: Option<f64>,
     /// Bound on log-odds, estimated and true: what the widths assume of the truth, and what holds the
     /// parameters back [default: 4; 10 for tabular]
-    #[arg(long, value_name = "B")]
+    #[arg(long, value_name = "B", allow_hyphen_values = true)]
     pub(crate) log_odds_bound: Option<f64>,
     /// Keep this many principal components of the features [default: all; 16 for bilinear]
     #[arg(long, value_name = "K")]
@@ -37,7 +37,7 @@ pub(crate) struct ModelArgs {
 pub(crate) enum ModelKind {
     /// A win rate for each pair: assumes nothing, learns nothing across pairs
     Tabular,
-    /// A score for each response: transitive
+    /// A score for each response id, shared by all prompts that it answers: transitive
     BradleyTerry,
     /// A score linear in the features: transitive, scores responses never compared
     Linear,

@@ -2,13 +2,14 @@
 
 use crate::input::{DataArgs, Problem};
 use crate::model::{ModelArgs, WithFit};
-use crate::{Global, Outcome, progress, reference};
+use crate::progress::Progress;
+use crate::{Global, Outcome, outputs, reference};
 use clap::{Args, ValueEnum};
 use nlhf::core::{
     ConfidenceWidth, Distribution, Eta, FitPreference, NashSolver, Policy, Profile,
     RegularizedGame, Scale, SeedTree, suboptimality,
 };
-use nlhf::data::{AtomicFile, PolicyLine};
+use nlhf::data::PolicyLine;
 use nlhf::nash::Automatic;
 use nlhf::offline::{
     OfflineConfig, OfflineData, OfflineEvent, OfflineLearner, OfflineReport, PromptReport,
@@ -19,7 +20,7 @@ use nlhf::preference::{BradleyTerryFit, Crowd, LogisticConfig};
 use serde::Serialize;
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 mod summary;
 
@@ -35,7 +36,7 @@ pub(crate) struct OfflineArgs {
     model: ModelArgs,
     /// The factor of the payoffs against the KL term: small stays near the reference, large follows
     /// the preferences
-    #[arg(long, default_value = "10", value_parser = crate::solve::parse_eta)]
+    #[arg(long, default_value = "10", value_parser = crate::solve::parse_eta, allow_hyphen_values = true)]
     eta: Eta,
     /// Which game the preference is played as
     #[arg(long, value_enum, default_value_t = ScaleArg::Probability)]
@@ -57,10 +58,22 @@ Example:
   nlhf offline comparisons.jsonl --responses responses.jsonl --response-embeddings responses.npy \\
        --model linear --beta 2 --output policy.jsonl
 
-A comparison a line: {\"prompt_id\": \"p1\", \"response_a_id\": \"a\", \"response_b_id\": \"b\", \"label\": 1}; label is
-the probability that a is preferred, 0.5 a tie; optional: weight, annotator, split. Rows with a split other
-than train are evaluated on and never fitted to. Without splits, a tenth is held out to evaluate, and the
-model then fitted to all rows.";
+Comparisons, one of:
+  JSONL   {\"prompt_id\", \"response_a_id\", \"response_b_id\", \"label\", \"weight\"?, \"annotator\"?, \"split\"?}
+          label: the probability that a is preferred; 1 won, 0 lost, 0.5 a tie
+  TRL     {\"prompt\", \"chosen\", \"rejected\"}; prompts and responses are named after the line
+          where they first stand: \"12\", \"12.chosen\", \"12.rejected\"
+  CSV     model_a, model_b, winner (model_a, model_b, tie, tie (bothbad)), prompt_id?
+Rows with a split other than train are evaluated on and never fitted to. Without splits, a
+tenth is held out to evaluate, and the model then fitted to all rows. The tabular model keeps
+the prompts apart; bradley-terry gives one score to a response id, in whichever prompt it stands.
+
+Written to --output, a line a prompt:
+  prompt_id, response_ids, probabilities, log_probabilities
+  value                 of the pessimistic game: what the policy is worth at least, up to the
+                        confidence (1/2 is even on the scale probability, 0 on log-odds)
+  duality_gap           how far from the equilibrium of that game; 0 is exact
+  suboptimality_bound   the most that a best competitor gains against the policy";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ScaleArg {
@@ -94,30 +107,47 @@ struct PolicyComparison {
 }
 
 pub(crate) fn run(args: &OfflineArgs, global: &Global) -> anyhow::Result<Outcome> {
+    let wanted = [args.output.as_deref(), args.report.as_deref()];
+    outputs::check_distinct(&wanted.into_iter().flatten().collect::<Vec<_>>(), &inputs(args))?;
+    let mut output = args.output.as_deref().map(outputs::open).transpose()?;
+    let mut report = args.report.as_deref().map(outputs::open).transpose()?;
     let problem = Problem::load(&args.data, global)?;
     let reference = reference::load(args.reference.as_deref(), &problem, global)?;
     let learn = Learn { args, global, problem: &problem, reference: reference.as_ref() };
     let learned = args.model.with_fit(&problem, 1, learn)?;
 
-    if let Some(path) = &args.output {
-        let mut file = AtomicFile::create(path)?;
+    if let Some(file) = &mut output {
         for prompt in &learned.report.prompts {
             file.write_line(&policy_line(&problem, prompt))?;
         }
-        file.commit()?;
     }
-    if let Some(path) = &args.report {
-        let mut file = AtomicFile::create(path)?;
-        serde_json::to_writer_pretty(&mut file, &named_report(&problem, &learned))
+    if let Some(file) = &mut report {
+        serde_json::to_writer_pretty(&mut *file, &named_report(&problem, &learned))
             .map_err(std::io::Error::from)?;
         file.write_all(b"\n")?;
+    }
+    for file in [output, report].into_iter().flatten() {
         file.commit()?;
     }
     if !global.quiet {
-        print!("{}", summary::render(args, &problem, &learned));
+        write!(std::io::stdout(), "{}", summary::render(args, &problem, &learned))?;
     }
     let converged = learned.report.n_unconverged() == 0;
     Ok(if converged { Outcome::Done } else { Outcome::NotConverged })
+}
+
+/// The files that are read, which no output may replace.
+fn inputs(args: &OfflineArgs) -> Vec<&Path> {
+    let data = &args.data;
+    let files = [
+        &data.comparisons,
+        &data.responses,
+        &data.response_embeddings,
+        &data.prompts,
+        &data.prompt_embeddings,
+        &args.reference,
+    ];
+    files.into_iter().filter_map(|file| file.as_deref()).collect()
 }
 
 /// Fits and learns with whichever fit it is called with.
@@ -141,13 +171,13 @@ impl WithFit for Learn<'_> {
             .with_eta(self.args.eta)
             .with_scale(self.args.scale.into())
             .with_seed(SeedTree::new(self.global.seed));
-        let bar = progress::bar(self.global, menus.len() as u64, "prompts");
-        bar.set_message("fitting");
+        let mut bar = Progress::new(self.global, menus.len() as u64, "prompts");
         let mut watch = |event: &OfflineEvent| {
-            match event {
-                OfflineEvent::Fitted => bar.set_message("solving"),
-                OfflineEvent::Solved { done, .. } => bar.set_position(*done as u64),
-            }
+            let done = match event {
+                OfflineEvent::Fitted => 0,
+                OfflineEvent::Solved { done, .. } => *done as u64,
+            };
+            bar.update(done, "solving");
             ControlFlow::Continue(())
         };
         let data = OfflineData {
@@ -158,7 +188,7 @@ impl WithFit for Learn<'_> {
         };
         let learner = OfflineLearner::new(config.clone())?;
         let result = learner.learn(data, fit, &TabularClass, &mut watch)?;
-        bar.finish_and_clear();
+        bar.finish();
         let comparison = match &problem.truth {
             Some(truth) => self.compare(truth, &result.model, &result.report)?,
             None => Vec::new(),

@@ -3,13 +3,13 @@
 use crate::input::Problem;
 use crate::model::{ModelArgs, WithFit};
 use crate::offline::ScaleArg;
-use crate::{Global, Outcome, crowd, progress, render};
+use crate::progress::Progress;
+use crate::{Global, Outcome, crowd, outputs, render};
 use clap::Args;
 use nlhf::core::{
     ConfidenceWidth, Distribution, Eta, FitPreference, Policy, Scale, SeedTree, UniformPolicy,
     suboptimality,
 };
-use nlhf::data::AtomicFile;
 use nlhf::online::{OnlineConfig, OnlineLearner, OnlineReport, Round};
 use nlhf::policy::TabularClass;
 use nlhf::preference::{Crowd, SimulatedOracle};
@@ -27,16 +27,16 @@ pub(crate) struct OnlineArgs {
     #[command(flatten)]
     model: ModelArgs,
     /// The factor of the payoffs against the KL term
-    #[arg(long, default_value = "10", value_parser = crate::solve::parse_eta)]
+    #[arg(long, default_value = "10", value_parser = crate::solve::parse_eta, allow_hyphen_values = true)]
     eta: Eta,
     /// Which game the preference is played as
     #[arg(long, value_enum, default_value_t = ScaleArg::Probability)]
     scale: ScaleArg,
     /// How often the agents change
-    #[arg(long, default_value_t = 15, value_name = "N")]
+    #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Labels asked in each round
-    #[arg(long, default_value_t = 2000, value_name = "N")]
+    #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     labels_per_round: u32,
     /// Write the whole report here: settings, rounds, bounds, policies
     #[arg(long, value_name = "REPORT.json")]
@@ -46,7 +46,7 @@ pub(crate) struct OnlineArgs {
 const AFTER_HELP: &str = "\
 Example:
   nlhf online --rounds 20 --labels-per-round 5000 --report online.json
-  nlhf online --model bilinear --beta 1";
+  nlhf online --scale log-odds --eta 3";
 
 /// One row of the trace, with the truth beside the bound.
 #[derive(Debug, Clone, Serialize)]
@@ -71,23 +71,25 @@ pub(crate) fn run(args: &OnlineArgs, global: &Global) -> anyhow::Result<Outcome>
         .with_budget(args.rounds, args.labels_per_round)
         .with_seed(SeedTree::new(global.seed));
     let budget = config.label_budget();
+    let mut file = args.report.as_deref().map(outputs::open).transpose()?;
     let learn = Learn { config, global, problem: &problem, truth };
     let learned = args.model.with_fit(&problem, budget, learn)?;
-    if let Some(path) = &args.report {
+    if let Some(file) = &mut file {
         #[derive(Serialize)]
         struct WithTruth<'a> {
             #[serde(flatten)]
             report: &'a OnlineReport,
             trace: &'a [Row],
         }
-        let mut file = AtomicFile::create(path)?;
         let report = WithTruth { report: &learned.report, trace: &learned.rows };
-        serde_json::to_writer_pretty(&mut file, &report).map_err(std::io::Error::from)?;
+        serde_json::to_writer_pretty(&mut *file, &report).map_err(std::io::Error::from)?;
         file.write_all(b"\n")?;
+    }
+    if let Some(file) = file {
         file.commit()?;
     }
     if !global.quiet {
-        print_summary(args, &problem, &learned);
+        write_summary(&mut std::io::stdout().lock(), args, &problem, &learned)?;
     }
     Ok(Outcome::Done)
 }
@@ -117,7 +119,7 @@ impl WithFit for Learn<'_> {
             lost.sum::<f64>() / menus.len() as f64
         };
         let mut rows = Vec::new();
-        let bar = progress::bar(self.global, u64::from(self.config.rounds), "rounds");
+        let mut bar = Progress::new(self.global, u64::from(self.config.rounds), "rounds");
         let mut watch = |round: &Round<'_>| {
             rows.push(Row {
                 round: round.round,
@@ -125,26 +127,32 @@ impl WithFit for Learn<'_> {
                 suboptimality_bound: round.suboptimality_bound,
                 true_suboptimality: mean_lost(&mut round.agents.iter().map(|agents| &agents.main)),
             });
-            bar.set_position(u64::from(round.round));
+            bar.update(u64::from(round.round), "asking");
             ControlFlow::Continue(())
         };
         let mut oracle = SimulatedOracle::new(self.truth, self.config.seed);
         let learner = OnlineLearner::new(self.config.clone())?;
         let result =
             learner.learn(menus, &UniformPolicy, &mut oracle, fit, &TabularClass, &mut watch)?;
-        bar.finish_and_clear();
+        bar.finish();
         Ok(Learned { report: result.report, rows })
     }
 }
 
-fn print_summary(args: &OnlineArgs, problem: &Problem, learned: &Learned) {
+fn write_summary(
+    out: &mut impl Write,
+    args: &OnlineArgs,
+    problem: &Problem,
+    learned: &Learned,
+) -> std::io::Result<()> {
     let scale: Scale = args.scale.into();
     let menus = &problem.dataset.menus;
-    println!(
+    writeln!(
+        out,
         "Asked a simulated crowd about {} with {} candidates each.\n",
         render::counted(menus.len(), "prompt"),
         menus.get(0).len()
-    );
+    )?;
     let mut table = render::Table::new(&["round", "labels", "bound", "true suboptimality"]);
     for row in &learned.rows {
         table.row(vec![
@@ -154,25 +162,37 @@ fn print_summary(args: &OnlineArgs, problem: &Problem, learned: &Learned) {
             render::number(row.true_suboptimality),
         ]);
     }
-    print!("{table}");
+    write!(out, "{table}")?;
     let best = learned.report.best_round;
-    let Some(row) = learned.rows.iter().find(|row| row.round == best) else { return };
+    let Some(row) = learned.rows.iter().find(|row| row.round == best) else { return Ok(()) };
     let sure = if args.model.beta.is_some() {
         "if the widths hold".to_owned()
     } else {
         format!("with {} % confidence", 100.0 * args.model.confidence)
     };
-    println!(
+    writeln!(
+        out,
         "\nReturned: the main agent of round {best}, the smallest bound. After {} labels, {sure} no\n\
          competitor gains more than {} ({}) against it on average; in truth it is {}.",
         render::count(row.n_labels),
         render::number(row.suboptimality_bound),
         render::unit(scale),
         render::number(row.true_suboptimality)
-    );
-    println!("\nNext:");
-    println!(
+    )?;
+    let failed =
+        learned.rows.iter().filter(|r| r.true_suboptimality > r.suboptimality_bound).count();
+    if failed > 0 {
+        writeln!(
+            out,
+            "\nThe bound failed in {}: these widths are too narrow, or the model cannot hold the truth.",
+            render::counted(failed, "round")
+        )?;
+    }
+    writeln!(out, "\nNext:")?;
+    writeln!(
+        out,
         "  - more labels: --rounds and --labels-per-round; a bound halves with about four times as many"
-    );
-    println!("  - learn from labels that you already have: nlhf offline FILE");
+    )?;
+    writeln!(out, "  - learn from labels that you already have: nlhf offline FILE")?;
+    Ok(())
 }

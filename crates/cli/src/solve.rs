@@ -1,6 +1,7 @@
 //! `nlhf solve`: certified equilibria of games in a file, one line a game, in the order given.
 
-use crate::{Global, Outcome, progress, render};
+use crate::progress::Progress;
+use crate::{Global, Outcome, outputs, render};
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use nlhf::core::{Eta, NashSolver, RegularizedGame, Status};
@@ -22,13 +23,13 @@ pub(crate) struct SolveArgs {
     /// Games: JSONL (plain or gzip), a .csv or .npy matrix, or - for JSONL on standard input
     games: PathBuf,
     /// The factor of the payoffs against the KL term, for games that do not name their own
-    #[arg(long, value_parser = parse_eta)]
+    #[arg(long, value_parser = parse_eta, allow_hyphen_values = true)]
     eta: Option<Eta>,
     /// What the entries of the matrices are, for games that do not say it
     #[arg(long)]
     scale: Option<SolveScale>,
     /// The largest duality gap that counts as converged, in units of the payoff
-    #[arg(long, default_value_t = 1e-10, value_parser = parse_tolerance)]
+    #[arg(long, default_value_t = 1e-10, value_parser = parse_tolerance, allow_hyphen_values = true)]
     tolerance: f64,
     /// Write JSONL here; without it, a table on a terminal and JSONL in a pipe
     #[arg(long, short, value_name = "FILE")]
@@ -37,15 +38,20 @@ pub(crate) struct SolveArgs {
 
 const AFTER_HELP: &str = "\
 Example:
-  echo '{\"id\": \"rps\", \"eta\": 10, \"scale\": \"probability\",
-        \"payoff\": [[0.5, 0.2, 0.95], [0.8, 0.5, 0.2], [0.05, 0.8, 0.5]]}' | tr -d '\\n' | nlhf solve -
+  echo '{\"eta\": 5, \"scale\": \"payoff\", \"payoff\": [[0, 1], [2, -1]]}' | nlhf solve -
   nlhf solve winrates.csv --eta 20 --scale probability
 
-A game a line: {\"id\", \"eta\", \"scale\": \"probability\" | \"log-odds\" | \"payoff\", \"payoff\": [[…]],
-\"prior\"?: […], \"opponent_prior\"?: […]}. probability takes P with P + P' = 1, log-odds R with R + R' = 0,
-payoff any n x m matrix, solved for both players. Priors are uniform unless given; they are divided by
-their sum, and an action of prior 0 is never played. Written: id, status, policy, log_policy, opponent,
-log_opponent (payoff only), value, duality_gap, iterations. A log-probability of minus infinity is null.";
+A game a line: {\"id\"?, \"eta\", \"scale\", \"payoff\": [[…]], \"prior\"?, \"opponent_prior\"?}
+  id               any name; the number of the line if there is none
+  scale            probability: P with P + P' = 1; log-odds: R with R + R' = 0;
+                   payoff: any n x m matrix, solved for both players
+  prior            uniform unless given; divided by its sum; 0 is never played
+  opponent_prior   the prior, if the matrix is square
+
+Written, a line a game: id, status, policy, log_policy, opponent and log_opponent (where
+the two may differ), value (1/2 is even on the scale probability), duality_gap, iterations.
+A log-probability of minus infinity is null. A .csv matrix may have names in its first row
+and column, and miss P + P' = 1 by rounding.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum SolveScale {
@@ -100,7 +106,10 @@ struct Tally {
 
 pub(crate) fn run(args: &SolveArgs, global: &Global) -> anyhow::Result<Outcome> {
     let mut sink = match &args.output {
-        Some(path) => Sink::File(AtomicFile::create(path)?),
+        Some(path) => {
+            outputs::check_distinct(&[path], &[&args.games])?;
+            Sink::File(outputs::open(path)?)
+        }
         None if std::io::stdout().is_terminal() => Sink::Table(render::Table::new(&[
             "game",
             "status",
@@ -111,7 +120,7 @@ pub(crate) fn run(args: &SolveArgs, global: &Global) -> anyhow::Result<Outcome> 
         ])),
         None => Sink::Pipe(BufWriter::new(std::io::stdout())),
     };
-    let spinner = progress::spinner(global, "solving");
+    let mut spinner = Progress::spinner(global);
     let mut tally = Tally::default();
     if is_game_matrix(&args.games) {
         let eta = args.eta.context("a matrix file needs --eta, as in --eta 10")?;
@@ -141,11 +150,13 @@ pub(crate) fn run(args: &SolveArgs, global: &Global) -> anyhow::Result<Outcome> 
             for (record, line) in solved? {
                 emit(&mut sink, &mut tally, &record, &line, global)?;
             }
-            spinner.set_message(format!("{} solved", render::counted(tally.games, "game")));
+            let solved = format!("{} solved", render::counted(tally.games, "game"));
+            spinner.update(tally.games as u64, solved);
         }
     }
-    spinner.finish_and_clear();
-    ensure!(tally.games > 0, "{}: expected games, found an empty file", args.games.display());
+    spinner.finish();
+    let name = args.games.to_str().filter(|name| *name != "-").unwrap_or("<stdin>");
+    ensure!(tally.games > 0, "{name}: expected games, found an empty file");
     finish(sink, &tally, args, global)
 }
 
@@ -217,7 +228,7 @@ fn finish(sink: Sink, tally: &Tally, args: &SolveArgs, global: &Global) -> anyho
     match sink {
         Sink::File(file) => file.commit()?,
         Sink::Pipe(mut pipe) => pipe.flush()?,
-        Sink::Table(table) => print!("{table}"),
+        Sink::Table(table) => write!(std::io::stdout(), "{table}")?,
     }
     if tally.notes > 3 && !global.quiet {
         eprintln!("nlhf: {} more notes of this kind", render::count(tally.notes - 3));

@@ -72,7 +72,7 @@ pub struct Fitted<M> {
 pub enum FitError {
     /// No comparison of two different responses with a positive weight.
     #[error(
-        "a fit needs at least one comparison of two responses, but was given {given} rows without any"
+        "a fit needs a comparison of two different responses with a positive weight, but none of {given} is one"
     )]
     NoComparisons {
         /// How many rows were given.

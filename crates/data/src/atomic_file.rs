@@ -52,8 +52,20 @@ impl AtomicFile {
             || std::os::unix::fs::PermissionsExt::from_mode(0o666),
             |existing| existing.permissions(),
         ));
+        if !folder.is_dir() {
+            let missing = format!("the folder {} does not exist", folder.display());
+            return Err(failed(io::Error::new(io::ErrorKind::NotFound, missing)));
+        }
         let file = builder.tempfile_in(folder).map_err(failed)?;
         Ok(Self { path: path_given, target, writer: Writer::Beside(BufWriter::new(file)) })
+    }
+
+    /// The temporary file, while there is one: what a program that is interrupted should remove.
+    pub fn temporary_path(&self) -> Option<&Path> {
+        match &self.writer {
+            Writer::Beside(writer) => Some(writer.get_ref().path()),
+            Writer::Direct(_) => None,
+        }
     }
 
     /// Writes one value as one line of JSON.

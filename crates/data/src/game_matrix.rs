@@ -7,7 +7,7 @@
 //! ```
 
 use crate::error::quoted;
-use crate::games::game;
+use crate::games::{game, within_range};
 use crate::table::{Table, TableRow};
 use crate::{DataError, GameNote, GameRecord, GameScale, LineReader, read_matrix_npy};
 use csv::StringRecord;
@@ -47,6 +47,7 @@ pub fn read_game_matrix(path: &Path, eta: Eta, scale: GameScale) -> Result<GameR
         None => return Err(DataError::file(path, "a .csv or .npy matrix", "another extension")),
     };
     let payoff = game(scale, nrows, ncols, values)
+        .and_then(|payoff| within_range(eta, &payoff).map(|()| payoff))
         .map_err(|(expected, found)| DataError::file(path, expected, found))?;
     let stem = without_gz(path).file_stem().unwrap_or_default();
     Ok(GameRecord {

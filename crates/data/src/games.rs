@@ -14,7 +14,7 @@ use crate::json::{Field, parse_object};
 use crate::numbers::{Numbers, Rows};
 use crate::prior::normalized;
 use crate::{DataError, GameNote, LineReader, Player};
-use nlhf_core::{DenseGame, Distribution, Eta, GameError, Profile, Scale};
+use nlhf_core::{DenseGame, Distribution, Eta, GameError, Profile, Scale, ZeroSumGame};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -131,7 +131,9 @@ impl Iterator for GameReader {
     }
 }
 
+/// Unknown fields are refused: a misspelt prior would silently be the uniform one.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Row<'a> {
     #[serde(borrow, default)]
     id: Field<'a>,
@@ -182,6 +184,7 @@ pub fn parse_game(
     let refuse = |(expected, found): (String, String)| place.error(expected, found);
     let (n, m, values) = row.payoff.checked("payoff").map_err(refuse)?;
     let payoff = game(scale, n, m, values).map_err(refuse)?;
+    within_range(eta, &payoff).map_err(refuse)?;
     let mut notes = Vec::new();
     let mut prior = |numbers: &Numbers, player: Player, n_actions| {
         let masses = numbers.checked(player.field())?;
@@ -194,6 +197,19 @@ pub fn parse_game(
         .unwrap_or_else(|| if n == m { row_prior.clone() } else { Distribution::uniform(m) });
     let reference = Profile { row: row_prior, column: column_prior };
     Ok(GameRecord { id, eta, scale, payoff, reference, notes })
+}
+
+/// Logits beyond this leave f64 when they are squared, and have long lost every digit of a nat.
+const LARGEST_LOGIT: f64 = 1e100;
+
+/// Checks that η times the payoffs can be computed with.
+pub(crate) fn within_range(eta: Eta, payoff: &DenseGame) -> Result<(), (String, String)> {
+    let logit = eta.get() * payoff.payoff_bound();
+    if logit <= LARGEST_LOGIT {
+        return Ok(());
+    }
+    let expected = format!("\"eta\" times the largest \"payoff\" to be at most {LARGEST_LOGIT:e}");
+    Err((expected, format!("{logit:e}")))
 }
 
 /// Checks payoffs and centres them; the error is what was expected and what was found.

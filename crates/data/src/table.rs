@@ -4,7 +4,7 @@
 
 use crate::error::Place;
 use crate::{DataError, LineReader};
-use csv::{Reader, ReaderBuilder, StringRecord, Trim};
+use csv::{Reader, ReaderBuilder, StringRecord, Terminator, Trim};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,9 @@ impl Table {
         let lines_before = lines.line().saturating_sub(1);
         let rest: Box<dyn Read> = Box::new(lines.into_rest());
         let mut builder = ReaderBuilder::new();
+        // A row ends at \n alone, and \r goes with the white space: with the default \r\n the position of
+        // a row counts the line before it.
+        builder.terminator(Terminator::Any(b'\n'));
         let reader = builder.has_headers(false).flexible(true).trim(Trim::All).from_reader(rest);
         Self { path, lines_before, reader, record: StringRecord::new() }
     }

@@ -33,7 +33,7 @@ const SKEW: &str = "\"payoff\":[[0.5,0.3],[0.7,0.5]]";
 fn every_scale_is_read() {
     let content = format!(
         "{{\"id\":\"rps\",\"eta\":2,\"scale\":\"probability\",{SKEW},\"prior\":[0.25,0.75]}}\n\n\
-         {{\"id\":7,\"scale\":\"log-odds\",\"payoff\":[[0,1],[-1,0]],\"eta\":0.5,\"note\":1}}\n\
+         {{\"id\":7,\"scale\":\"log-odds\",\"payoff\":[[0,1],[-1,0]],\"eta\":0.5}}\n\
          {{\"scale\":\"payoff\",\"payoff\":[[1,2,3]],\"opponent_prior\":[1,1,0]}}\n\
          {{{SKEW},\"opponent_prior\":[0.5,0.5]}}\n"
     );

@@ -23,9 +23,11 @@ pub enum FeatureError {
         /// Values given.
         given: usize,
     },
-    /// A value is infinite or not a number.
-    #[error("every feature must be finite, but row {row}, column {column} is {given}")]
-    NotFinite {
+    /// A value is not a number, or so large that its square leaves the range of f64.
+    #[error(
+        "every feature must be a number of at most 1e100, but row {row}, column {column} is {given}"
+    )]
+    OutOfRange {
         /// Row, from zero.
         row: usize,
         /// Column, from zero.
@@ -67,6 +69,9 @@ pub enum FeatureError {
     },
 }
 
+/// Beyond this, products of features overflow.
+const LARGEST_FEATURE: f64 = 1e100;
+
 /// A row of features for each id, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureTable {
@@ -78,14 +83,14 @@ impl FeatureTable {
     /// Row `k` of `values`, of length `dim`, belongs to the prompt or response with id `k`.
     ///
     /// # Errors
-    /// [`FeatureError::Shape`] and [`FeatureError::NotFinite`].
+    /// [`FeatureError::Shape`] and [`FeatureError::OutOfRange`].
     pub fn new(dim: usize, values: Vec<f64>) -> Result<Self, FeatureError> {
         if dim == 0 || !values.len().is_multiple_of(dim) {
             return Err(FeatureError::Shape { dim, given: values.len() });
         }
-        match values.iter().position(|x| !x.is_finite()) {
+        match values.iter().position(|x| x.is_nan() || x.abs() > LARGEST_FEATURE) {
             Some(at) => {
-                Err(FeatureError::NotFinite { row: at / dim, column: at % dim, given: values[at] })
+                Err(FeatureError::OutOfRange { row: at / dim, column: at % dim, given: values[at] })
             }
             None => Ok(Self { dim, values }),
         }

@@ -2,6 +2,7 @@
 
 use super::{Learned, OfflineArgs};
 use crate::input::Problem;
+use crate::model::ModelKind;
 use crate::render::{Table, count, counted, number, unit};
 use nlhf::core::{FitStatus, Scale};
 use std::fmt::Write;
@@ -126,7 +127,8 @@ fn write_comparison(out: &mut String, learned: &Learned, scale: Scale) -> std::f
         let lost = &compared.suboptimality;
         let mean = lost.iter().sum::<f64>() / lost.len() as f64;
         let worst = lost.iter().copied().fold(0.0, f64::max);
-        table.row(vec![compared.policy.to_owned(), number(mean), number(worst)]);
+        let cells = [mean, worst].map(|lost| format!("{lost:.4}"));
+        table.row([vec![compared.policy.to_owned()], cells.into()].concat());
     }
     write!(out, "{table}")?;
     writeln!(
@@ -149,8 +151,22 @@ fn write_next_steps(
             counted(report.n_unconverged(), "prompt")
         ));
     }
+    let mean_kl =
+        report.prompts.iter().map(|p| p.kl_nats).sum::<f64>() / report.prompts.len() as f64;
+    let kind = args.model.kind(problem);
+    if mean_kl < 1e-3 {
+        steps.push(
+            match kind {
+                ModelKind::Tabular => "the policy is the reference: at this confidence there are too few labels a \
+                     pair to prefer anything. A model that shares strength between pairs (bradley-terry, or \
+                     linear with embeddings) needs fewer",
+                _ => "the policy is the reference: at this confidence there are too few labels to prefer anything",
+            }
+            .to_owned(),
+        );
+    }
     let bare = report.prompts.iter().filter(|p| p.n_comparisons == 0).count();
-    if bare > 0 {
+    if bare > 0 && matches!(kind, ModelKind::Tabular | ModelKind::BradleyTerry) {
         steps.push(format!(
             "{} without training comparisons: only a model with features (linear, bilinear) says anything there",
             counted(bare, "prompt")
@@ -180,13 +196,11 @@ fn write_next_steps(
         Scale::LogOdds => 1.0,
     };
     if report.mean_suboptimality_bound().is_some_and(|bound| bound > vacuous) {
-        let theory = matches!(args.model.kind(problem), crate::model::ModelKind::Tabular)
-            || args.model.beta.is_some();
         steps.push(
             "the bound is wide: it is the confidence intervals that hold the policy back. Four times the labels halve them"
                 .to_owned(),
         );
-        if !theory {
+        if kind != ModelKind::Tabular && args.model.beta.is_none() {
             steps.push(
                 "the theory's widths are safe under the worst case; --beta 2 is a common rule of thumb, without a guarantee"
                     .to_owned(),
