@@ -53,27 +53,32 @@ pub(crate) struct OfflineArgs {
 }
 
 const AFTER_HELP: &str = "\
-Example:
+Examples:
   nlhf offline comparisons.jsonl --output policy.jsonl --report report.json
-  nlhf offline comparisons.jsonl --responses responses.jsonl --response-embeddings responses.npy \\
-       --model linear --beta 2 --output policy.jsonl
+  nlhf offline comparisons.jsonl --responses responses.jsonl \\
+    --response-embeddings responses.npy --model linear --output policy.jsonl
 
 Comparisons, one of:
-  JSONL   {\"prompt_id\", \"response_a_id\", \"response_b_id\", \"label\", \"weight\"?, \"annotator\"?, \"split\"?}
-          label: the probability that a is preferred; 1 won, 0 lost, 0.5 a tie
-  TRL     {\"prompt\", \"chosen\", \"rejected\"}; prompts and responses are named after the line
-          where they first stand: \"12\", \"12.chosen\", \"12.rejected\"
-  CSV     model_a, model_b, winner (model_a, model_b, tie, tie (bothbad)), prompt_id?
-Rows with a split other than train are evaluated on and never fitted to. Without splits, a
-tenth is held out to evaluate, and the model then fitted to all rows. The tabular model keeps
-the prompts apart; bradley-terry gives one score to a response id, in whichever prompt it stands.
+  JSONL  {\"prompt_id\", \"response_a_id\", \"response_b_id\", \"label\",
+         \"weight\"?, \"annotator\"?, \"split\"?}; label: the probability that a
+         is preferred; 1 won, 0 lost, 0.5 a tie
+  TRL    {\"prompt\", \"chosen\", \"rejected\"}; named after the line where the
+         texts first stand: \"12\", \"12.chosen\", \"12.rejected\"
+  CSV    model_a, model_b, winner (model_a, model_b, tie or both_bad),
+         prompt_id?, weight?, annotator?, split?
+
+Rows of a split other than train are evaluated on and never fitted to.
+Without splits a tenth is held out to evaluate, and the model is then
+fitted to all rows. The tabular model keeps prompts apart; bradley-terry
+gives one score to a response id, whichever prompts it answers.
 
 Written to --output, a line a prompt:
   prompt_id, response_ids, probabilities, log_probabilities
-  value                 of the pessimistic game: what the policy is worth at least, up to the
-                        confidence (1/2 is even on the scale probability, 0 on log-odds)
-  duality_gap           how far from the equilibrium of that game; 0 is exact
-  suboptimality_bound   the most that a best competitor gains against the policy";
+  value                of the pessimistic game: what the policy is worth at
+                       least, with the stated confidence (1/2 is even on the
+                       scale probability, 0 on log-odds)
+  duality_gap          distance from the equilibrium of that game; 0 is exact
+  suboptimality_bound  the most that a best competitor gains against it";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ScaleArg {

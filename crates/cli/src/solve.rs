@@ -38,20 +38,25 @@ pub(crate) struct SolveArgs {
 
 const AFTER_HELP: &str = "\
 Example:
-  echo '{\"eta\": 5, \"scale\": \"payoff\", \"payoff\": [[0, 1], [2, -1]]}' | nlhf solve -
+  echo '{\"eta\": 5, \"scale\": \"payoff\", \"payoff\": [[0, 1], [2, -1]]}' \\
+    | nlhf solve -
   nlhf solve winrates.csv --eta 20 --scale probability
 
-A game a line: {\"id\"?, \"eta\", \"scale\", \"payoff\": [[…]], \"prior\"?, \"opponent_prior\"?}
-  id               any name; the number of the line if there is none
-  scale            probability: P with P + P' = 1; log-odds: R with R + R' = 0;
-                   payoff: any n x m matrix, solved for both players
-  prior            uniform unless given; divided by its sum; 0 is never played
-  opponent_prior   the prior, if the matrix is square
+A game a line:
+  {\"id\"?, \"eta\", \"scale\", \"payoff\": [[…]], \"prior\"?, \"opponent_prior\"?}
+  id              any name; the number of the line if there is none
+  scale           probability: P with P + P' = 1; log-odds: R with R + R' = 0;
+                  payoff: any n x m matrix, solved for both players
+  prior           uniform unless given; divided by its sum; 0 is never played
+  opponent_prior  the prior, if the matrix is square
 
-Written, a line a game: id, status, policy, log_policy, opponent and log_opponent (where
-the two may differ), value (1/2 is even on the scale probability), duality_gap, iterations.
-A log-probability of minus infinity is null. A .csv matrix may have names in its first row
-and column, and miss P + P' = 1 by rounding.";
+Written, a line a game:
+  id, status, policy, log_policy, opponent and log_opponent (where the two
+  may differ), value (1/2 is even on the scale probability), duality_gap,
+  iterations. A log-probability of minus infinity is null.
+
+A .csv matrix may have names in its first row and column, and may miss
+P + P' = 1 by rounding.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum SolveScale {

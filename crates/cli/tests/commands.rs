@@ -170,7 +170,11 @@ fn every_command_has_an_example_in_its_help() {
     for command in ["solve", "offline", "online"] {
         let output = nlhf(&[command, "--help"]);
         assert!(output.status.success());
-        assert!(stdout(&output).contains("Example:"), "{command}");
+        assert!(stdout(&output).contains("Example"), "{command}");
         assert!(stdout(&output).contains(&format!("nlhf {command}")), "{command}");
+        // Copied from an 80-column terminal, an example must not be broken by wrapping.
+        let examples = stdout(&output);
+        let examples = examples.split("Example").nth(1).unwrap();
+        assert!(examples.lines().all(|line| line.chars().count() < 80), "{command}");
     }
 }

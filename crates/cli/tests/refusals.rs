@@ -190,9 +190,12 @@ fn an_interrupt_leaves_nothing_behind() {
     while room.names().is_empty() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
+    // Waiting would close the standard input, which is another way to end.
+    let input = child.stdin.take();
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
+    drop(input);
     assert_eq!(room.names(), Vec::<String>::new());
 }
 

@@ -10,7 +10,8 @@ use crate::skew_system::SkewSystem;
 use crate::support::Support;
 use crate::two_player_system::TwoPlayerSystem;
 use nlhf_core::{
-    Iteration, NashSolver, Observer, Profile, RegularizedGame, Solution, SolveError, Status,
+    Certificate, Iteration, NashSolver, Observer, Profile, RegularizedGame, Solution, SolveError,
+    Status,
 };
 
 /// Damped Newton with continuation in η, for symmetric and for general games.
@@ -79,26 +80,24 @@ impl Newton {
         let direct_limit = if hard { 0 } else { self.max_iterations.min(60) };
         let mut path = Path::new(&mut *system, &mut *observer, logits, direct_limit);
         let mut end = path.solve_at(eta);
-        let (mut logits, mut iterations) = (path.logits, path.iterations);
+        let (logits, mut iterations) = (path.logits, path.iterations);
+        let mut best = certified(game, system, &logits);
         if !matches!(end, End::Floor | End::Stopped) && iterations < self.max_iterations {
-            let mut path = Path::new(
-                &mut *system,
-                observer,
-                vec![0.0; logits.len()],
-                self.max_iterations - iterations,
-            );
+            let limit = self.max_iterations - iterations;
+            let mut path = Path::new(&mut *system, observer, vec![0.0; logits.len()], limit);
             let followed = path.follow_to(eta);
             iterations += path.iterations;
-            if followed != End::Broken {
-                (end, logits) = (followed, path.logits);
+            let logits = path.logits;
+            let second = certified(game, system, &logits);
+            let gap = |found: &Option<(Profile, Certificate)>| {
+                found.as_ref().map_or(f64::INFINITY, |(_, certificate)| certificate.duality_gap)
+            };
+            if best.is_none() || gap(&second) < gap(&best) {
+                (end, best) = (followed, second);
             }
         }
-        let broken = SolveError::NotFinite { method: self.name(), iteration: iterations };
-        let profile = system.profile(&logits).ok_or(broken)?;
-        let certificate = game.certify(&profile);
-        if certificate.duality_gap.is_nan() {
-            return Err(broken);
-        }
+        let (profile, certificate) =
+            best.ok_or(SolveError::NotFinite { method: self.name(), iteration: iterations })?;
         let status = match end {
             _ if certificate.duality_gap <= self.tolerance => Status::Converged,
             End::Limit => Status::IterationLimit,
@@ -107,6 +106,17 @@ impl Newton {
         };
         Ok(Solution { profile, certificate, status, iterations, method: self.name() })
     }
+}
+
+/// The profile of these logits with its certificate, `None` if either is not a number.
+fn certified(
+    game: &RegularizedGame<'_>,
+    system: &dyn System,
+    logits: &[f64],
+) -> Option<(Profile, Certificate)> {
+    let profile = system.profile(logits)?;
+    let certificate = game.certify(&profile);
+    (!certificate.duality_gap.is_nan()).then_some((profile, certificate))
 }
 
 /// Whether a start fits its game.

@@ -1,15 +1,17 @@
 //! The fixed point of a general game in the logits of both players, and its Newton matrix.
 //!
 //! ```text
-//! F = u − η(Mq + c),  G = v + η(M'p − d),   p = softmax(u),  q = softmax(v)
-//! c = log π₀ / η*,  d = log μ₀ / η*
+//! F = u − η(Mq − V + c),  G = v + η(M'p − V − d),   p = softmax(u),  q = softmax(v)
+//! c = log π₀ / η*,  d = log μ₀ / η*,  V = p'Mq
 //! K = ηQ_p diag(√p) M diag(√q) Q_q,   Q_p = I − √p√p'
-//! [ I  −K ] [y₁]   [Q_p(√p∘r)]             x₁ = r + ηM(√q∘y₂)
-//! [ K'  I ] [y₂] = [Q_q(√q∘t)]      ⇒      x₂ = t − ηM'(√p∘y₁)     solves F'x = (r, t)
+//! [ I  −K ] [y₁]   [Q_p(√p∘r)]             x₁ = r + η(M(√q∘y₂) − dV)
+//! [ K'  I ] [y₂] = [Q_q(√q∘t)]      ⇒      x₂ = t − η(M'(√p∘y₁) − dV)      solves F'x = (r, t)
+//!                                          dV = (√q∘y₂)'M'p + (√p∘y₁)'Mq
 //! ```
 //! The stacked matrix is `I` plus a skew one: nonsingular at every point, every η and every `M`. It is
-//! factorized as it stands: eliminating one player would square its condition number. Payoffs are
-//! centred by their mid-range first, which only shifts logits.
+//! factorized as it stands: eliminating one player would square its condition number. The value V only
+//! shifts logits, and `Q` does not see it; but without it the logits of what is played would lie near
+//! ηV, whose rounding error the opponent magnifies by η once more.
 
 use crate::continuation::System;
 use crate::lu::Lu;
@@ -25,6 +27,7 @@ pub(crate) struct TwoPlayerSystem {
     eta: f64,
     row: Player,
     column: Player,
+    value: f64,
     lu: Lu,
     scratch: Vec<f64>,
 }
@@ -48,6 +51,11 @@ impl Player {
         for (root, p) in self.root.iter_mut().zip(&self.policy) {
             *root = p.sqrt();
         }
+    }
+
+    /// The payoff of a mixture of this player's actions.
+    fn against(&self, mixture: &[f64]) -> f64 {
+        mixture.iter().zip(&self.product).map(|(p, payoff)| p * payoff).sum()
     }
 
     /// `Q(√p∘r)` into `out`.
@@ -81,6 +89,7 @@ impl TwoPlayerSystem {
             eta: 0.0,
             row: Player::new(n),
             column: Player::new(m),
+            value: 0.0,
             lu: Lu::new(n + m),
             scratch: vec![0.0; n + m],
         }
@@ -123,15 +132,16 @@ impl System for TwoPlayerSystem {
         softmax(v, &mut self.column.policy);
         self.payoff.apply(&self.column.policy, &mut self.row.product);
         self.payoff.apply_transpose(&self.row.policy, &mut self.column.product);
+        self.value = self.row.against(&self.row.policy);
         let tilt = eta / self.target;
         let (f, g) = out.split_at_mut(n);
         let gains = self.row.product.iter().zip(&self.support.log_row);
         for ((out, u), (product, log_p)) in f.iter_mut().zip(u).zip(gains) {
-            *out = u - eta * product - tilt * log_p;
+            *out = u - eta * (product - self.value) - tilt * log_p;
         }
         let losses = self.column.product.iter().zip(&self.support.log_column);
         for ((out, v), (product, log_p)) in g.iter_mut().zip(v).zip(losses) {
-            *out = v + eta * product - tilt * log_p;
+            *out = v + eta * (product - self.value) - tilt * log_p;
         }
     }
 
@@ -140,12 +150,12 @@ impl System for TwoPlayerSystem {
         for ((out, product), log_p) in
             f.iter_mut().zip(&self.row.product).zip(&self.support.log_row)
         {
-            *out = product + log_p / self.target;
+            *out = product - self.value + log_p / self.target;
         }
         for ((out, product), log_p) in
             g.iter_mut().zip(&self.column.product).zip(&self.support.log_column)
         {
-            *out = log_p / self.target - product;
+            *out = log_p / self.target - (product - self.value);
         }
     }
 
@@ -154,11 +164,10 @@ impl System for TwoPlayerSystem {
         self.row.set_root();
         self.column.set_root();
         // K_ij = η √p_i √q_j (M_ij − (Mq)_i − (M'p)_j + p'Mq).
-        let value: f64 = self.row.policy.iter().zip(&self.row.product).map(|(p, u)| p * u).sum();
         let entries = self.lu.entries_mut();
         entries.fill(0.0);
         for (i, payoff) in self.payoff.entries().chunks_exact(size - n).enumerate() {
-            let (root, gain) = (self.eta * self.row.root[i], value - self.row.product[i]);
+            let (root, gain) = (self.eta * self.row.root[i], self.value - self.row.product[i]);
             let columns = self.column.root.iter().zip(&self.column.product);
             for (j, (a, (s, loss))) in payoff.iter().zip(columns).enumerate() {
                 let k = root * s * (a + gain - loss);
@@ -185,11 +194,13 @@ impl System for TwoPlayerSystem {
         let (x1, x2) = out.split_at_mut(n);
         self.payoff.apply(&self.column.weighted, x1);
         self.payoff.apply_transpose(&self.row.weighted, x2);
+        let moved =
+            self.row.against(&self.row.weighted) + self.column.against(&self.column.weighted);
         for (x, r) in x1.iter_mut().zip(r) {
-            *x = r + self.eta * *x;
+            *x = r + self.eta * (*x - moved);
         }
         for (x, t) in x2.iter_mut().zip(t) {
-            *x = t - self.eta * *x;
+            *x = t - self.eta * (*x - moved);
         }
     }
 }

@@ -146,5 +146,27 @@ proptest! {
         let warm = Newton::default().solve(&game, &start, &mut ()).unwrap();
         prop_assert_eq!(cold.status, Status::Converged);
         prop_assert_eq!(warm.status, Status::Converged);
+        let near = cold.certificate.total_variation_bound(game.eta())
+            + warm.certificate.total_variation_bound(game.eta()) + 1e-11;
+        let (p, q) = (cold.profile.row.probabilities(), warm.profile.row.probabilities());
+        let distance: f64 = p.iter().zip(&q).map(|(p, q)| 0.5 * (p - q).abs()).sum();
+        prop_assert!(distance <= near, "{} apart, {} certified", distance, near);
+    }
+}
+
+#[test]
+fn a_value_far_from_zero_costs_no_digits() {
+    // Two games that differ in their value only as far as rounding goes: logits near ηV would lose it.
+    let reference = Profile::uniform(2, 2);
+    for eta in [1e6, 1e7, 1e8] {
+        let eta = Eta::new(eta).unwrap();
+        for last in [15.0, 35.0] {
+            let payoff = DenseGame::new(2, 2, vec![50.0, -50.0, -15.0, last]).unwrap();
+            let game = RegularizedGame::new(&payoff, &reference, eta).unwrap();
+            let solution = Newton::default().solve(&game, &reference, &mut ()).unwrap();
+            assert_eq!(solution.status, Status::Converged, "eta {eta:?} last {last}");
+            let nats = eta.get() * solution.certificate.duality_gap;
+            assert!(nats < 1e-9, "eta {eta:?} last {last}: {nats:e} nats");
+        }
     }
 }

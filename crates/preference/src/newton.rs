@@ -129,7 +129,7 @@ pub(crate) fn minimize(likelihood: &Likelihood<'_>, start: DVector<f64>) -> Opti
             design.predict(&trial, &mut t);
             let value = likelihood.loss(&t) + 0.5 * ridge * trial.norm_squared();
             // Near the minimum the decrease drowns in rounding: that much slack lets the step through.
-            let slack = 8.0 * f64::EPSILON * objective.abs();
+            let slack = 4.0 * f64::EPSILON * (4.0 + n_rows as f64).sqrt() * objective.abs();
             if value <= objective - 1e-4 * length * slope + slack || length < 1e-12 {
                 flat = value >= objective - slack;
                 (theta, objective) = (trial, value);
