@@ -81,8 +81,8 @@ impl ModelArgs {
                     }
                 }
                 let mut fit = TabularFit::for_menus(&problem.dataset.menus, confidence);
-                if self.log_odds_bound.is_some() {
-                    fit.log_odds_bound = self.logistic(confidence).validate()?.log_odds_bound;
+                if let Some(bound) = self.log_odds_bound {
+                    fit = fit.with_log_odds_bound(bound)?;
                 }
                 with.call(&fit.with_horizon(label_budget))
             }

@@ -91,7 +91,8 @@ pub(crate) fn run(args: &OnlineArgs, global: &Global) -> anyhow::Result<Outcome>
     if !global.quiet {
         write_summary(&mut std::io::stdout().lock(), args, &problem, &learned)?;
     }
-    Ok(Outcome::Done)
+    let unconverged = learned.report.rounds.iter().any(|round| round.n_unconverged > 0);
+    Ok(if unconverged { Outcome::NotConverged } else { Outcome::Done })
 }
 
 struct Learn<'a> {

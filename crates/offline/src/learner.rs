@@ -212,6 +212,9 @@ impl OfflineLearner {
         let policy = class.project(&targets, None).map_err(OfflineError::Project)?;
         let mut n_comparisons = vec![0; total];
         for comparison in data.training {
+            if comparison.first == comparison.second || comparison.weight.get() == 0.0 {
+                continue;
+            }
             if let Some(position) = data.menus.position(comparison.prompt) {
                 n_comparisons[position] += 1;
             }
@@ -259,7 +262,8 @@ impl OfflineLearner {
         solved.map_err(|source| OfflineError::Solve { prompt, source })
     }
 
-    /// Certifies what the class plays, which need not be what was solved for.
+    /// Certifies what the class plays, which need not be what was solved for; if it is, its certificate
+    /// is at hand.
     fn certify(
         &self,
         model: &impl ConfidenceWidth,
@@ -268,14 +272,17 @@ impl OfflineLearner {
         solution: Solution,
         played: nlhf_core::Distribution,
     ) -> Result<PromptReport, OfflineError> {
-        let payoff = self.game(model, menu);
         let reference = Profile::symmetric(reference.distribution(menu));
-        let game = regularized(&payoff, &reference, &self.config, menu)?;
+        let exact = played == solution.profile.row;
         let profile = Profile { row: played, column: solution.profile.column };
-        let certificate = game.certify(&profile);
+        let certificate = if exact {
+            solution.certificate
+        } else {
+            let payoff = self.game(model, menu);
+            regularized(&payoff, &reference, &self.config, menu)?.certify(&profile)
+        };
         let bound = match self.config.pessimism {
-            // min_q J_M(π, q) = J_M(π, q̂) − what q̂ could still gain.
-            Pessimism::Bonus => Some((certificate.column_regret - certificate.value).max(0.0)),
+            Pessimism::Bonus => Some(certificate.worst_shortfall()),
             Pessimism::None => None,
         };
         Ok(PromptReport {

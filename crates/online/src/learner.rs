@@ -156,6 +156,9 @@ impl OnlineLearner {
     /// An observer that breaks ends the run after its round, with what was learned so far. Prompts are
     /// solved in parallel; the result does not depend on the number of threads.
     ///
+    /// The bounds hold as far as the widths do while pairs are chosen by earlier labels: give
+    /// `TabularFit` the label budget as its horizon, and `BradleyTerryFit` the menus.
+    ///
     /// # Errors
     /// [`OnlineError`].
     ///
@@ -194,6 +197,7 @@ impl OnlineLearner {
                 round,
                 n_labels: comparisons.len(),
                 suboptimality_bound: bound,
+                n_unconverged: present.iter().filter(|a| a.status != Status::Converged).count(),
                 max_duality_gap: present.iter().map(|a| a.duality_gap).fold(0.0, f64::max),
                 fit: fitted.evidence,
             });
@@ -291,7 +295,7 @@ impl OnlineLearner {
             OnlinePromptReport {
                 prompt: menu.prompt(),
                 policy: profile.row,
-                suboptimality_bound: (certificate.column_regret - certificate.value).max(0.0),
+                suboptimality_bound: certificate.worst_shortfall(),
             }
         };
         let reports = menus.iter().zip(references).map(report).collect();

@@ -13,6 +13,8 @@ pub struct RoundReport {
     pub n_labels: usize,
     /// The mean over the prompts of the bound on the main agent's suboptimality, in payoff units.
     pub suboptimality_bound: f64,
+    /// Prompts whose main agent did not reach the tolerance.
+    pub n_unconverged: usize,
     /// The largest duality gap of the main agent in the estimated game.
     pub max_duality_gap: f64,
     /// How the preference model was fitted.

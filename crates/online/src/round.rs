@@ -57,7 +57,7 @@ pub(crate) fn agents<M: ConfidenceWidth>(
     let profile = Profile { row: main, column: enhancer };
     let certificate = feared.certify(&profile);
     Ok(Agents {
-        suboptimality_bound: (certificate.column_regret - certificate.value).max(0.0),
+        suboptimality_bound: certificate.worst_shortfall(),
         main: profile.row,
         enhancer: profile.column,
         duality_gap: solution.certificate.duality_gap,

@@ -61,7 +61,7 @@ impl LogisticConfig {
         if !(zero_ridge && fixed && self.ridge == 0.0) {
             positive("the ridge", self.ridge)?;
         }
-        positive("the bound on log-odds", self.log_odds_bound)?;
+        checked_bound(self.log_odds_bound)?;
         match self.multiplier {
             WidthMultiplier::Fixed(given) if !(0.0..f64::INFINITY).contains(&given) => {
                 let quantity = "the width multiplier";
@@ -90,6 +90,15 @@ impl LogisticConfig {
                 theory_beta(self.curvature(), delta, log_det, radius, self.prior_precision())
             }
         }
+    }
+}
+
+/// B in (0, 50]: at 50 nats, 1 − P is below the resolution of f64.
+pub(crate) fn checked_bound(given: f64) -> Result<f64, ScalarError> {
+    if given > 0.0 && given <= 50.0 {
+        Ok(given)
+    } else {
+        Err(ScalarError { quantity: "the bound on log-odds", required: "in (0, 50]", given })
     }
 }
 

@@ -11,45 +11,55 @@
 //! a pair that was judged once from being predicted with certainty; the widths grow by what they move.
 //! Estimates are clipped to log-odds of ∓B, within which the true ones are taken to lie.
 
+use crate::config::checked_bound;
 use crate::{PairCount, PairCounts};
 use nlhf_core::logistic::{log_loss, logit};
 use nlhf_core::{
     Comparison, Confidence, ConfidenceWidth, FitError, FitEvidence, FitPreference, FitStatus,
-    Fitted, Menus, PreferenceModel, PromptId, ResponseId, Scale,
+    Fitted, Menus, PreferenceModel, PromptId, ResponseId, ScalarError, Scale,
 };
-use serde::{Deserialize, Serialize};
 
 /// Counts wins.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
 /// | `confidence` | | probability that all intervals hold at once | (0, 1) |
-/// | `n_pairs` | | pairs that the statement is about | ≥ 1 |
-/// | `horizon` | 1 | labels an adaptive learner may ask in all; 1 for a fixed data set | ≥ 1 |
-/// | `log_odds_bound` | 10 | bound B on log-odds, estimated and true | (0, ∞) |
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// | `n_pairs` | pairs of the menus | pairs that the statement is about | ≥ 1 |
+/// | `horizon` | 1 | labels an adaptive learner may ask in all; 1 if pairs were chosen beforehand | ≥ 1 |
+/// | `log_odds_bound` | 10 | bound B on log-odds, estimated and true | (0, 50] |
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TabularFit {
-    /// The probability that all intervals hold at once.
-    pub confidence: Confidence,
-    /// The pairs that the statement is about.
-    pub n_pairs: usize,
-    /// Labels that an adaptive learner may ask in all; 1 if the pairs were chosen beforehand.
-    pub horizon: u64,
-    /// Estimated log-odds are clipped to this, and the true ones are taken to lie within it.
-    pub log_odds_bound: f64,
+    confidence: Confidence,
+    n_pairs: usize,
+    horizon: u64,
+    log_odds_bound: f64,
 }
 
 impl TabularFit {
-    /// Intervals for all pairs of all menus at once, on a fixed data set.
+    /// Intervals for all pairs of all menus at once, on a data set whose pairs were chosen beforehand.
     pub fn for_menus(menus: &Menus, confidence: Confidence) -> Self {
-        Self { confidence, n_pairs: menus.n_pairs().max(1), horizon: 1, log_odds_bound: 10.0 }
+        Self::new(menus.n_pairs(), confidence)
     }
 
-    /// Intervals that stay valid while an adaptive learner asks up to `n_labels`.
+    /// Intervals for `n_pairs` pairs at once; at least one.
+    pub fn new(n_pairs: usize, confidence: Confidence) -> Self {
+        Self { confidence, n_pairs: n_pairs.max(1), horizon: 1, log_odds_bound: 10.0 }
+    }
+
+    /// Intervals that stay valid while an adaptive learner asks up to `n_labels`; at least one.
     #[must_use]
     pub fn with_horizon(mut self, n_labels: u64) -> Self {
         self.horizon = n_labels.max(1);
         self
+    }
+
+    /// With another bound on log-odds.
+    ///
+    /// # Errors
+    /// [`ScalarError`] if it is not in (0, 50].
+    pub fn with_log_odds_bound(mut self, bound: f64) -> Result<Self, ScalarError> {
+        self.log_odds_bound = checked_bound(bound)?;
+        Ok(self)
     }
 }
 
@@ -110,9 +120,11 @@ impl ConfidenceWidth for TabularModel {
         let p = 0.5 + self.centred(prompt, first, second).abs();
         let w = self.probability_width(prompt, first, second);
         let estimate = logit(p).min(self.log_odds_bound);
-        let (low, high) = (logit((p - w).max(0.0)), logit((p + w).min(1.0)));
-        let width = (estimate - low).max(high - estimate);
-        width.min(self.log_odds_bound + estimate)
+        // What lies beyond B was ruled out beforehand.
+        let clipped =
+            |p: f64| logit(p.clamp(0.0, 1.0)).clamp(-self.log_odds_bound, self.log_odds_bound);
+        let (low, high) = (clipped(p - w), clipped(p + w));
+        (estimate - low).max(high - estimate)
     }
 
     fn log_odds_bound(&self) -> f64 {
@@ -171,9 +183,7 @@ mod tests {
     use rand::RngExt;
 
     fn fit(data: &[Comparison], n_pairs: usize) -> TabularModel {
-        let confidence = Confidence::new(0.95).unwrap();
-        let fit = TabularFit { confidence, n_pairs, horizon: 1, log_odds_bound: 10.0 };
-        fit.fit(data).unwrap().model
+        TabularFit::new(n_pairs, Confidence::new(0.95).unwrap()).fit(data).unwrap().model
     }
 
     #[test]
@@ -191,6 +201,13 @@ mod tests {
         assert!(model.payoff(x, a, c, Scale::Probability) == 0.0);
         assert!(model.width(x, a, c, Scale::Probability) == 0.5);
         assert!(model.log_odds_width(x, a, c) == 10.0);
+        // Sure as it is, the pair keeps a lower bound: 99.5 % of a thousand is at least even.
+        let often = |y: f64, times: f64| Comparison {
+            weight: nlhf_core::Weight::new(times).unwrap(),
+            ..label(y)
+        };
+        let sure = fit(&[often(1.0, 995.0), often(0.0, 5.0)], 1);
+        assert!(sure.log_odds(x, a, b) - sure.log_odds_width(x, a, b) > 0.0);
         // Only wins: one is no certainty, a million are clipped.
         assert!((fit(&[label(1.0)], 1).log_odds(x, a, b) - 3f64.ln()).abs() < 1e-15);
         let weight = nlhf_core::Weight::new(1e6).unwrap();

@@ -40,6 +40,15 @@ impl Certificate {
         if symmetric { self.column_regret } else { self.duality_gap }
     }
 
+    /// `max(0, −min_q J(p, q))`: the most that the row policy falls short of even, whoever its opponent.
+    ///
+    /// In a pessimistic game it bounds the suboptimality under the truth, whose value is even. +∞ if
+    /// the certificate is not a number.
+    pub fn worst_shortfall(&self) -> f64 {
+        let shortfall = self.column_regret - self.value;
+        if shortfall.is_nan() { f64::INFINITY } else { shortfall.max(0.0) }
+    }
+
     /// A bound on the total-variation distance of either policy to the equilibrium's:
     /// `KL(p‖p*) + KL(q‖q*) ≤ η·Gap` and Pinsker's inequality.
     pub fn total_variation_bound(&self, eta: Eta) -> f64 {
