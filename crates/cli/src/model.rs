@@ -17,15 +17,15 @@ pub(crate) struct ModelArgs {
     /// The probability with which all confidence intervals hold at once
     #[arg(long, default_value_t = 0.95, value_name = "LEVEL", allow_hyphen_values = true)]
     pub(crate) confidence: f64,
-    /// Multiplier of the elliptical widths in place of the theory's, which is safe but large; 1 to 3
-    /// is a common rule of thumb, without a guarantee (not for the tabular model)
+    /// Multiplier of the elliptical widths in place of the theory's, which is safe but large; 4 to 6
+    /// make about two standard errors, without a guarantee (not for the tabular model)
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub(crate) beta: Option<f64>,
     /// Ridge penalty of the likelihood (not for the tabular model)
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub(crate) ridge: Option<f64>,
-    /// Bound on log-odds, estimated and true: what the widths assume of the truth, and what holds the
-    /// parameters back [default: 4; 10 for tabular]
+    /// Bound on log-odds: estimates are held within it, and the truth is taken to lie there
+    /// [default: 4; 10 for tabular]
     #[arg(long, value_name = "B", allow_hyphen_values = true)]
     pub(crate) log_odds_bound: Option<f64>,
     /// Keep this many principal components of the features [default: all; 16 for bilinear]
@@ -92,7 +92,8 @@ impl ModelArgs {
                         "--components does nothing for the bradley-terry model, which uses no features"
                     );
                 }
-                with.call(&BradleyTerryFit::new(self.logistic(confidence))?)
+                let menus = &problem.dataset.menus;
+                with.call(&BradleyTerryFit::for_menus(menus, self.logistic(confidence))?)
             }
             ModelKind::Linear => {
                 let features = self.features(problem, None)?;
@@ -103,6 +104,22 @@ impl ModelArgs {
                 with.call(&FeatureFit::bilinear(features, self.logistic(confidence))?)
             }
         }
+    }
+
+    /// What is said before a bound: how sure it is, and what must hold for it.
+    pub(crate) fn proviso(&self, problem: &Problem) -> String {
+        let name = match self.kind(problem) {
+            ModelKind::Tabular => return format!("with {} % confidence", 100.0 * self.confidence),
+            ModelKind::BradleyTerry => "Bradley-Terry",
+            ModelKind::Linear => "linear",
+            ModelKind::Bilinear => "bilinear",
+        };
+        if self.beta.is_some() {
+            return format!("if the {name} widths hold");
+        }
+        let sure = 100.0 * self.confidence;
+        let bound = self.log_odds_bound.unwrap_or(LogisticConfig::default().log_odds_bound);
+        format!("with {sure} % confidence, if preferences are {name} with log-odds up to {bound},")
     }
 
     pub(crate) fn kind(&self, problem: &Problem) -> ModelKind {
@@ -121,6 +138,7 @@ impl ModelArgs {
             ridge: self.ridge.unwrap_or(default.ridge),
             log_odds_bound: self.log_odds_bound.unwrap_or(default.log_odds_bound),
             multiplier: self.beta.map_or(theory, WidthMultiplier::Fixed),
+            parameter_norm: None,
         }
     }
 

@@ -166,11 +166,7 @@ fn write_summary(
     write!(out, "{table}")?;
     let best = learned.report.best_round;
     let Some(row) = learned.rows.iter().find(|row| row.round == best) else { return Ok(()) };
-    let sure = if args.model.beta.is_some() {
-        "if the widths hold".to_owned()
-    } else {
-        format!("with {} % confidence", 100.0 * args.model.confidence)
-    };
+    let sure = args.model.proviso(problem);
     writeln!(
         out,
         "\nReturned: the main agent of round {best}, the smallest bound. After {} labels, {sure} no\n\

@@ -43,7 +43,7 @@ pub struct FitEvidence {
     pub n_parameters: usize,
     /// Mean log-loss on the data of the fit, in nats.
     pub log_loss_nats: f64,
-    /// The largest entry of the gradient of the penalized loss, per unit of total weight.
+    /// The largest entry of the gradient of the penalized loss, per unit of weight that it is about.
     pub gradient_max: f64,
     /// Newton iterations; 0 for a closed form.
     pub iterations: usize,
@@ -51,7 +51,9 @@ pub struct FitEvidence {
     pub status: FitStatus,
     /// The multiplier β of the widths, where they are elliptical.
     pub width_multiplier: Option<f64>,
-    /// Whether the bound on the parameters, and not only the ridge, holds them back.
+    /// The length `S` that the true parameters are taken not to exceed, where the widths assume one.
+    pub parameter_norm: Option<f64>,
+    /// Whether the bound on log-odds, and not only the ridge that was asked for, holds the estimate back.
     pub bound_active: bool,
     /// Set where the estimate is finite only because of a ridge or bound.
     pub separation: Option<Separation>,
@@ -101,6 +103,16 @@ pub enum FitError {
         /// The prompt.
         prompt: PromptId,
         /// How many rows the table has.
+        given: usize,
+    },
+    /// Too many parameters for the dense matrices of a fit.
+    #[error("{model} fits at most {limit} parameters that hang together, but was given {given}")]
+    TooLarge {
+        /// What was fitted.
+        model: &'static str,
+        /// The limit.
+        limit: usize,
+        /// Parameters given.
         given: usize,
     },
     /// An iterate was not finite, or a matrix that must be positive definite was not.

@@ -218,6 +218,7 @@ impl FitPreference for Given {
             iterations: 0,
             status: FitStatus::Converged,
             width_multiplier: None,
+            parameter_norm: None,
             bound_active: false,
             separation: None,
         };

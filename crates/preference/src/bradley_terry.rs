@@ -1,12 +1,13 @@
 //! Bradley-Terry: one score a response, shared by all prompts it answers; transitive.
 //!
 //! ```text
-//! R(a, b) = r(a) − r(b),   Σ r = 0 in each connected group,   |r| ≤ B/2
+//! R(a, b) = r(a) − r(b),   |r| ≤ B/2,   Σ r = 0 in each group unless that bound is active
 //! ```
 //! Ties are half a win. A finite maximum-likelihood estimate exists iff the digraph "i beat j" is strongly
 //! connected within each group (Ford, 1957; ties go both ways); the ridge and the box |r| ≤ B/2 keep the
 //! estimate finite otherwise, and the evidence names the responses concerned. Groups that were never
-//! compared with one another are fitted, and their confidence sets drawn, one by one.
+//! compared with one another are fitted, and their confidence sets drawn, one by one. The box costs the truth
+//! nothing: if all |R*| ≤ B, scores with their mid-range at 0 lie in it.
 
 use crate::config::LogisticConfig;
 use crate::groups::{Groups, separated};
@@ -14,15 +15,20 @@ use crate::newton::{Design, Likelihood, minimize};
 use crate::{PairCount, PairCounts};
 use nalgebra::{Cholesky, DMatrix, DVector};
 use nlhf_core::{
-    Comparison, ConfidenceWidth, FitError, FitEvidence, FitPreference, FitStatus, Fitted,
+    Comparison, ConfidenceWidth, FitError, FitEvidence, FitPreference, FitStatus, Fitted, Menus,
     PreferenceModel, PromptId, ResponseId, ScalarError, Separation,
 };
 
 /// Fits scores by penalized maximum likelihood.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BradleyTerryFit {
     config: LogisticConfig,
+    /// Responses that count as hanging together whether or not they were compared.
+    together: Vec<Vec<ResponseId>>,
 }
+
+/// Responses of one group beyond which its dense matrices take more than 512 MiB each.
+const GROUP_LIMIT: usize = 8192;
 
 impl BradleyTerryFit {
     /// Checks the settings. A ridge of zero is allowed with a fixed width multiplier.
@@ -30,7 +36,19 @@ impl BradleyTerryFit {
     /// # Errors
     /// [`ScalarError`] naming the setting outside its range.
     pub fn new(config: LogisticConfig) -> Result<Self, ScalarError> {
-        Ok(Self { config: config.validate_ridge(true)? })
+        Ok(Self { config: config.validate_ridge(true)?, together: Vec::new() })
+    }
+
+    /// The same, with the candidates of a prompt in one group from the start.
+    ///
+    /// The failure probability is shared among groups. If pairs are chosen by earlier labels, groups
+    /// that form with the labels would be chosen by them too: their number must be fixed beforehand.
+    ///
+    /// # Errors
+    /// Those of [`BradleyTerryFit::new`], which here asks for a positive ridge.
+    pub fn for_menus(menus: &Menus, config: LogisticConfig) -> Result<Self, ScalarError> {
+        let together = menus.iter().map(|menu| menu.responses().to_vec()).collect();
+        Ok(Self { config: config.validate()?, together })
     }
 }
 
@@ -68,7 +86,7 @@ impl BradleyTerryModel {
                 let group = &self.groups[group];
                 group.beta * group.covariance[(at, at)].sqrt()
             }
-            // Nothing but |r| ≤ B/2 is known.
+            // Nothing but |r| ≤ B/2 is known of the truth, nor more of the estimate.
             _ => self.config.log_odds_bound,
         }
     }
@@ -111,10 +129,17 @@ impl FitPreference for BradleyTerryFit {
 
     fn fit(&self, data: &[Comparison]) -> Result<Fitted<BradleyTerryModel>, FitError> {
         let counts = PairCounts::for_fit(data)?;
-        let groups = Groups::new(counts.pairs());
-        let separated = separated(counts.pairs(), &groups);
-        let separation = (!separated.is_empty() || groups.len() > 1)
-            .then(|| Separation { responses: separated, n_groups: groups.len() });
+        let compared = Groups::new(counts.pairs(), &[]);
+        let separated = separated(counts.pairs(), &compared);
+        let separation = (!separated.is_empty() || compared.len() > 1)
+            .then(|| Separation { responses: separated, n_groups: compared.len() });
+        let groups = Groups::new(counts.pairs(), &self.together);
+        if let Some(largest) =
+            groups.members().iter().map(Vec::len).max().filter(|n| *n > GROUP_LIMIT)
+        {
+            let model = self.name();
+            return Err(FitError::TooLarge { model, limit: GROUP_LIMIT, given: largest });
+        }
 
         let n_responses = groups.places().len();
         let mut model = BradleyTerryModel {
@@ -133,6 +158,7 @@ impl FitPreference for BradleyTerryFit {
             iterations: 0,
             status: FitStatus::Converged,
             width_multiplier: None,
+            parameter_norm: None,
             bound_active: false,
             separation,
         };
@@ -204,7 +230,8 @@ impl BradleyTerryFit {
         let cholesky = Cholesky::new(information).ok_or(broken(minimum.iterations))?;
         let log_det: f64 = cholesky.l_dirty().diagonal().iter().map(|d| 2.0 * d.ln()).sum::<f64>()
             - n as f64 * precision.ln();
-        let beta = self.config.beta(log_det, half * (n as f64).sqrt(), groups.len());
+        let radius = half * (n as f64).sqrt();
+        let beta = self.config.beta(log_det, radius, self.config.ridge, groups.len());
         Ok(FittedGroup {
             scores: minimum.theta.iter().copied().collect(),
             ellipsoid: Ellipsoid { covariance: cholesky.inverse(), beta },

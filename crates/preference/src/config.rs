@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 pub enum WidthMultiplier {
     /// The theory's, with which all intervals hold at once with this probability, also if the pairs
-    /// were chosen by earlier labels.
+    /// were chosen by earlier labels; for Bradley-Terry then with groups fixed beforehand
+    /// ([`crate::BradleyTerryFit::for_menus`]).
     Theory(Confidence),
     /// A number of the user's own, without a guarantee.
     Fixed(f64),
@@ -19,8 +20,14 @@ pub enum WidthMultiplier {
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
 /// | `ridge` | 1 | λ in the penalty λ‖θ‖²/2 of the negative log-likelihood | (0, ∞); Bradley-Terry with a fixed multiplier also 0 |
-/// | `log_odds_bound` | 4 | B: log-odds, estimated and true, lie in [−B, B]; bounds the parameters too | (0, ∞) |
+/// | `log_odds_bound` | 4 | B: log-odds, estimated and true, lie in [−B, B] | (0, 50] |
 /// | `multiplier` | theory, 0.95 | β of the widths | fixed: [0, ∞) |
+/// | `parameter_norm` | see below | S: what the true parameters' length is taken not to exceed | (0, ∞) |
+///
+/// The theory's widths hold *if* the model does, the true log-odds of the data lie within B, and the
+/// true parameters within S. For feature models S is by default `B √D / L`, D parameters and L the
+/// root mean square of the features of the compared pairs: the length at which features of equal spread
+/// give log-odds of B. Bradley-Terry takes `(B/2) √n`, which `|r| ≤ B/2` implies.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogisticConfig {
@@ -30,12 +37,19 @@ pub struct LogisticConfig {
     pub log_odds_bound: f64,
     /// Where β comes from.
     pub multiplier: WidthMultiplier,
+    /// S: what the length of the true parameters is taken not to exceed.
+    pub parameter_norm: Option<f64>,
 }
 
 impl Default for LogisticConfig {
     fn default() -> Self {
         let confidence = Confidence::new(0.95).expect("0.95 is a valid confidence");
-        Self { ridge: 1.0, log_odds_bound: 4.0, multiplier: WidthMultiplier::Theory(confidence) }
+        Self {
+            ridge: 1.0,
+            log_odds_bound: 4.0,
+            multiplier: WidthMultiplier::Theory(confidence),
+            parameter_norm: None,
+        }
     }
 }
 
@@ -62,6 +76,8 @@ impl LogisticConfig {
             positive("the ridge", self.ridge)?;
         }
         checked_bound(self.log_odds_bound)?;
+        self.parameter_norm
+            .map_or(Ok(()), |given| positive("the norm of the parameters", given))?;
         match self.multiplier {
             WidthMultiplier::Fixed(given) if !(0.0..f64::INFINITY).contains(&given) => {
                 let quantity = "the width multiplier";
@@ -81,13 +97,13 @@ impl LogisticConfig {
         self.ridge / self.curvature()
     }
 
-    /// β for a block with the given `log det(V/λ₀)`, radius `S` and share of the failure probability.
-    pub(crate) fn beta(&self, log_det: f64, radius: f64, n_blocks: usize) -> f64 {
+    /// β with the given `log det(V/λ₀)`, radius S, ridge in force and share of the failure probability.
+    pub(crate) fn beta(&self, log_det: f64, radius: f64, ridge: f64, n_blocks: usize) -> f64 {
         match self.multiplier {
             WidthMultiplier::Fixed(beta) => beta,
             WidthMultiplier::Theory(confidence) => {
                 let delta = confidence.failure_probability() / n_blocks as f64;
-                theory_beta(self.curvature(), delta, log_det, radius, self.prior_precision())
+                theory_beta(self.curvature(), delta, log_det, radius, ridge / self.curvature())
             }
         }
     }

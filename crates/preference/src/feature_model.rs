@@ -6,15 +6,14 @@
 //! bilinear   z_ij = ψ_i(x, a) ψ_j(x, b) − ψ_j(x, a) ψ_i(x, b), i < j;   R = ψ_a'Θψ_b, Θ skew
 //! V = λ₀I + Σ w zz',   |R̂ − R*| ≤ β‖z‖_{V⁻¹},   β = (1/2κ)√(2 log(1/δ) + log det(V/λ₀)) + S√λ₀
 //! ```
-//! with ψ = (1, φ), so that the bilinear model contains the linear one. The parameters obey
-//! `‖θ‖ ≤ S = B/L`, L the longest z of the data: where the ridge alone does not hold them, it is raised
-//! until it does. Sources: Ye et al. (arXiv 2402.07314), section 3; for the widths the self-normalized
-//! bound of Abbasi-Yadkori, Pál and Szepesvári (2011).
+//! with ψ = (1, φ), so that the bilinear model contains the linear one. Log-odds of the data are held
+//! within B by raising the ridge where it does not do so itself. Sources: Ye et al. (arXiv 2402.07314),
+//! section 3; for the widths the self-normalized bound of Abbasi-Yadkori, Pál and Szepesvári (2011).
 
+use crate::bounded::within_bound;
 use crate::config::LogisticConfig;
-use crate::newton::DenseDesign;
+use crate::newton::{DenseDesign, Design};
 use crate::pair_map::PairMap;
-use crate::radius::within_radius;
 use crate::{FeatureError, Features, PairCounts};
 use nalgebra::{Cholesky, DMatrix, DVector};
 use nlhf_core::{
@@ -25,6 +24,9 @@ use std::sync::Arc;
 
 /// The most wedge features that are fitted: their information matrix takes 128 MiB.
 const WEDGE_LIMIT: usize = 4096;
+
+/// The most features of all pairs together: 8 GiB.
+const ENTRY_LIMIT: usize = 1 << 30;
 
 /// Fits a model linear in the features of a pair; [`FeatureFit::linear`] or [`FeatureFit::bilinear`].
 #[derive(Debug, Clone)]
@@ -251,35 +253,45 @@ impl FitPreference for FeatureFit {
     fn fit(&self, data: &[Comparison]) -> Result<Fitted<FeatureModel>, FitError> {
         let counts = PairCounts::for_fit(data)?;
         let dimension = self.map.dimension(self.features.dim());
+        let n_entries = dimension.saturating_mul(counts.pairs().len());
+        if n_entries > ENTRY_LIMIT {
+            let (model, limit) = (self.name(), ENTRY_LIMIT / counts.pairs().len());
+            return Err(FitError::TooLarge { model, limit, given: dimension });
+        }
         let mut columns = DMatrix::zeros(dimension, counts.pairs().len());
         for (pair, mut z) in counts.pairs().iter().zip(columns.column_iter_mut()) {
             let both = self.features.menu(pair.prompt, &[pair.low, pair.high])?;
             let (a, b) = (both.column(0), both.column(1));
             self.map.write(a.as_slice(), b.as_slice(), z.as_mut_slice());
         }
-        let longest = columns.column_iter().map(|z| z.norm()).fold(0.0, f64::max);
-        let radius = self.config.log_odds_bound / longest.max(f64::MIN_POSITIVE);
         let weights: Vec<f64> = counts.pairs().iter().map(|pair| pair.weight).collect();
         let wins: Vec<f64> = counts.pairs().iter().map(|pair| pair.wins).collect();
+        let squares = columns.column_iter().zip(&weights).map(|(z, w)| w * z.norm_squared());
+        let mean_length = (squares.sum::<f64>() / counts.total_weight()).sqrt();
+        let bound = self.config.log_odds_bound;
+        let natural = bound * (dimension as f64).sqrt() / mean_length.max(f64::MIN_POSITIVE);
+        let radius = self.config.parameter_norm.unwrap_or(natural);
         let design = DenseDesign { columns };
-        let (minimum, bound_active) =
-            within_radius(&design, &weights, &wins, self.config.ridge, radius)
-                .ok_or(FitError::Breakdown { model: self.name(), iteration: 0 })?;
+        let broken = |iteration| FitError::Breakdown { model: self.name(), iteration };
+        let (minimum, ridge) =
+            within_bound(&design, &weights, &wins, self.config.ridge, bound).ok_or(broken(0))?;
 
-        let precision = self.config.prior_precision();
-        let mut information = DMatrix::zeros(dimension, dimension);
-        crate::newton::Design::gram(&design, &weights, &mut information);
-        for i in 0..dimension {
-            information[(i, i)] += precision;
-        }
-        let cholesky = Cholesky::new(information)
-            .ok_or(FitError::Breakdown { model: self.name(), iteration: minimum.iterations })?;
-        let factor = cholesky.unpack();
-        let log_det: f64 = factor.diagonal().iter().map(|d| 2.0 * d.ln()).sum::<f64>()
+        let mut gram = DMatrix::zeros(dimension, dimension);
+        design.gram(&weights, &mut gram);
+        let factor = |ridge: f64| {
+            let precision = ridge / self.config.curvature();
+            let factor = Cholesky::new(&gram + DMatrix::identity(dimension, dimension) * precision);
+            factor.map(|factor| (factor.unpack(), precision)).ok_or(broken(minimum.iterations))
+        };
+        // The noise is measured in V with the ridge that was asked for, the widths with that in force.
+        let (lower, precision) = factor(self.config.ridge)?;
+        let log_det: f64 = lower.diagonal().iter().map(|d| 2.0 * d.ln()).sum::<f64>()
             - dimension as f64 * precision.ln();
-        let beta = self.config.beta(log_det, radius, 1);
+        let beta = self.config.beta(log_det, radius, ridge, 1);
+        let bound_active = ridge > self.config.ridge;
+        let lower = if bound_active { factor(ridge)?.0 } else { lower };
         let mut whitening = DMatrix::identity(dimension, dimension);
-        factor.solve_lower_triangular_mut(&mut whitening);
+        lower.solve_lower_triangular_mut(&mut whitening);
         let evidence = FitEvidence {
             model: self.name().to_owned(),
             n_comparisons: counts.n_comparisons(),
@@ -290,6 +302,7 @@ impl FitPreference for FeatureFit {
             iterations: minimum.iterations,
             status: minimum.status,
             width_multiplier: Some(beta),
+            parameter_norm: Some(radius),
             bound_active,
             separation: None,
         };
@@ -323,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_on_the_parameters_holds_and_is_reported() {
+    fn the_bound_on_log_odds_holds_and_is_reported() {
         let data = won(0, 1, 100);
         let config = LogisticConfig { ridge: 1e-3, log_odds_bound: 2.0, ..Default::default() };
         let fit = FeatureFit::linear(features(1, &[1.0, -0.5]), config).unwrap();
@@ -331,7 +344,38 @@ mod tests {
         assert!(fitted.evidence.bound_active);
         let (x, a, b) = (PromptId::new(0), ResponseId::new(0), ResponseId::new(1));
         let odds = fitted.model.log_odds(x, a, b);
-        assert!((0.999 * 2.0..=2.0).contains(&odds), "{odds}");
+        assert!((1.9..=2.0).contains(&odds), "{odds}");
+    }
+
+    #[test]
+    fn features_of_unlike_lengths_are_covered() {
+        // A long feature that says nothing must not hold back a short one that says all: θ* = (0, 3).
+        let table = features(2, &[0.0, 0.0, 50.0, 0.0, 0.0, 1.0]);
+        let truth = |id: u32| if id == 2 { 3.0 } else { 0.0 };
+        for times in [1e2, 1e4, 1e6] {
+            let pairs = [(0, 1), (1, 2), (2, 0)];
+            let judge = |(a, b): (u32, u32)| Comparison {
+                weight: nlhf_core::Weight::new(times).unwrap(),
+                ..Comparison::new(
+                    PromptId::new(0),
+                    ResponseId::new(a),
+                    ResponseId::new(b),
+                    Label::new(nlhf_core::logistic::sigmoid(truth(a) - truth(b))).unwrap(),
+                )
+            };
+            let data = pairs.map(judge);
+            let config = LogisticConfig { parameter_norm: Some(3.0), ..Default::default() };
+            let model =
+                FeatureFit::linear(Arc::clone(&table), config).unwrap().fit(&data).unwrap().model;
+            for (a, b) in pairs {
+                let (x, a_id, b_id) = (PromptId::new(0), ResponseId::new(a), ResponseId::new(b));
+                let off = (model.log_odds(x, a_id, b_id) - (truth(a) - truth(b))).abs();
+                let width = model.log_odds_width(x, a_id, b_id);
+                assert!(off <= width, "{times} labels, {a} and {b}: {off} off, width {width}");
+                // The estimate is consistent: the ridge of 1 alone moves it.
+                assert!(off <= 200.0 / times, "{times} labels, {a} and {b}: {off} off");
+            }
+        }
     }
 
     #[test]

@@ -11,12 +11,17 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    pub(crate) fn new(pairs: &[PairCount]) -> Self {
-        let n = pairs.iter().map(|pair| pair.high.index() + 1).max().unwrap_or(0);
+    /// The groups of compared pairs, and of lists of responses that count as compared.
+    pub(crate) fn new(pairs: &[PairCount], together: &[Vec<ResponseId>]) -> Self {
+        let links = || {
+            let listed = together.iter().flat_map(|list| list.iter().map(|r| (list[0], *r)));
+            pairs.iter().map(|pair| (pair.low, pair.high)).chain(listed)
+        };
+        let n = links().map(|(low, high)| low.max(high).index() + 1).max().unwrap_or(0);
         let mut parent: Vec<usize> = (0..n).collect();
         let mut compared = vec![false; n];
-        for pair in pairs {
-            let (i, j) = (pair.low.index(), pair.high.index());
+        for (low, high) in links() {
+            let (i, j) = (low.index(), high.index());
             (compared[i], compared[j]) = (true, true);
             let (i, j) = (root(&mut parent, i), root(&mut parent, j));
             parent[i.max(j)] = i.min(j);
@@ -155,10 +160,13 @@ mod tests {
         // 1 → 2 → 5 → 1 is a circle, 3 beats 5, 8 ties with 9.
         let pairs =
             [pair(1, 2, 1.0), pair(2, 5, 1.0), pair(1, 5, 0.0), pair(3, 5, 1.0), pair(8, 9, 0.5)];
-        let groups = Groups::new(&pairs);
+        let groups = Groups::new(&pairs, &[]);
         assert_eq!(groups.len(), 2);
         assert_eq!(groups.members()[0].iter().map(|m| m.index()).collect::<Vec<_>>(), [1, 2, 3, 5]);
         assert_eq!(groups.place(ResponseId::new(4)), None);
         assert_eq!(separated(&pairs, &groups), [ResponseId::new(3)]);
+        let listed = [vec![ResponseId::new(2), ResponseId::new(8)], vec![ResponseId::new(12)]];
+        let groups = Groups::new(&pairs, &listed);
+        assert_eq!(groups.members().iter().map(Vec::len).collect::<Vec<_>>(), [6, 1]);
     }
 }

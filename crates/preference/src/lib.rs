@@ -13,6 +13,7 @@
 //!
 //! Formulas: Ye et al. (arXiv 2402.07314), sections 2 and 3.
 
+mod bounded;
 mod bradley_terry;
 mod config;
 mod counts;
@@ -23,7 +24,6 @@ mod features;
 mod groups;
 mod newton;
 mod pair_map;
-mod radius;
 mod simulated;
 mod tabular;
 

@@ -168,6 +168,7 @@ impl FitPreference for TabularFit {
             iterations: 0,
             status: FitStatus::Converged,
             width_multiplier: None,
+            parameter_norm: None,
             bound_active: false,
             separation: None,
         };

@@ -71,7 +71,12 @@ fn features(rows: &[Vec<f64>]) -> Arc<Features> {
 
 /// So large a bound that it binds nothing.
 fn unbound(ridge: f64) -> LogisticConfig {
-    LogisticConfig { ridge, log_odds_bound: 40.0, multiplier: WidthMultiplier::Fixed(1.0) }
+    LogisticConfig {
+        ridge,
+        log_odds_bound: 40.0,
+        multiplier: WidthMultiplier::Fixed(1.0),
+        parameter_norm: None,
+    }
 }
 
 #[test]

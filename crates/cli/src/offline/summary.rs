@@ -62,11 +62,7 @@ fn write_summary(
     )?;
     if let Some(mean) = report.mean_suboptimality_bound() {
         let worst = prompts.iter().filter_map(|p| p.suboptimality_bound).fold(0.0, f64::max);
-        let sure = if args.model.beta.is_some() {
-            "if the widths hold".to_owned()
-        } else {
-            format!("with {} % confidence", 100.0 * args.model.confidence)
-        };
+        let sure = args.model.proviso(problem);
         writeln!(
             out,
             "  bound         {sure} no competitor gains more than {} ({}) on average, {} at worst",
@@ -210,7 +206,7 @@ fn write_next_steps(
         );
         if kind != ModelKind::Tabular && args.model.beta.is_none() {
             steps.push(
-                "the theory's widths are safe under the worst case; --beta 2 is a common rule of thumb, without a guarantee"
+                "the theory's widths are safe under the worst case; --beta 4 is about two standard errors, without a guarantee"
                     .to_owned(),
             );
         }
