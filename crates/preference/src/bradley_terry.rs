@@ -337,6 +337,25 @@ mod tests {
     }
 
     #[test]
+    fn menus_fix_the_groups_also_where_nothing_was_compared() {
+        let ids: Vec<ResponseId> = (0..5).map(ResponseId::new).collect();
+        let mut menus = Menus::new();
+        menus.push(PromptId::new(0), &ids[..3]).unwrap();
+        menus.push(PromptId::new(1), &ids[3..]).unwrap();
+        let fit = BradleyTerryFit::for_menus(&menus, LogisticConfig::default()).unwrap();
+        let fitted = fit.fit(&won(0, 1, 9)).unwrap();
+        assert_eq!(fitted.evidence.status, FitStatus::Converged);
+        assert_eq!(fitted.evidence.n_parameters, 3);
+        let x = PromptId::new(1);
+        assert!(fitted.model.log_odds(x, ids[3], ids[4]) == 0.0);
+        let (known, unknown) = (
+            fitted.model.log_odds_width(x, ids[0], ids[1]),
+            fitted.model.log_odds_width(x, ids[3], ids[4]),
+        );
+        assert!(unknown == 4.0 && known > 0.0, "{known} and {unknown}");
+    }
+
+    #[test]
     fn a_zero_ridge_needs_a_fixed_multiplier() {
         let config = LogisticConfig { ridge: 0.0, ..Default::default() };
         assert!(BradleyTerryFit::new(config).is_err());

@@ -57,7 +57,8 @@ const GRADIENT_TOLERANCE: f64 = 1e-12;
 pub(crate) fn minimize(likelihood: &Likelihood<'_>, start: DVector<f64>) -> Option<Minimum> {
     let (design, ridge, size) = (likelihood.design, likelihood.ridge, likelihood.box_size);
     let (n_rows, dimension) = (likelihood.weights.len(), design.dimension());
-    let total: f64 = likelihood.weights.iter().sum();
+    // Without a row there is nothing to scale by, and the gradient is that of the penalty.
+    let total = likelihood.weights.iter().sum::<f64>().max(f64::MIN_POSITIVE);
     let mut theta = start;
     let (mut t, mut row) = (vec![0.0; n_rows], vec![0.0; n_rows]);
     let mut gradient = DVector::zeros(dimension);
