@@ -11,6 +11,7 @@
 #![allow(clippy::doc_markdown, reason = "doc comments of arguments are shown as help texts")]
 
 mod crowd;
+mod game;
 mod input;
 mod model;
 mod offline;

@@ -1,10 +1,11 @@
 //! `nlhf offline`: from a file of comparisons to a pessimistic, certified Nash policy.
 
+use crate::game::GameArgs;
 use crate::input::{DataArgs, Problem};
 use crate::model::{ModelArgs, WithFit};
 use crate::progress::Progress;
 use crate::{Global, Outcome, outputs, reference};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use nlhf::core::{
     ConfidenceWidth, Distribution, Eta, FitPreference, NashSolver, Policy, Profile,
     RegularizedGame, Scale, SeedTree, suboptimality,
@@ -34,21 +35,16 @@ pub(crate) struct OfflineArgs {
     data: DataArgs,
     #[command(flatten)]
     model: ModelArgs,
-    /// The factor of the payoffs against the KL term: small stays near the reference, large follows
-    /// the preferences
-    #[arg(long, default_value = "10", value_parser = crate::solve::parse_eta, allow_hyphen_values = true)]
-    eta: Eta,
-    /// Which game the preference is played as
-    #[arg(long, value_enum, default_value_t = ScaleArg::Probability)]
-    scale: ScaleArg,
+    #[command(flatten)]
+    game: GameArgs,
     /// The policy that the KL term is measured from: a policy file as written by --output [default: uniform]
-    #[arg(long, value_name = "FILE", requires = "comparisons")]
+    #[arg(long, value_name = "FILE", requires = "comparisons", help_heading = "Game")]
     reference: Option<PathBuf>,
     /// Write the policy here, one JSON line a prompt
-    #[arg(long, short, value_name = "POLICY.jsonl")]
+    #[arg(long, short, value_name = "POLICY.jsonl", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Write the whole report here: settings, evidence, certificates
-    #[arg(long, value_name = "REPORT.json")]
+    #[arg(long, value_name = "REPORT.json", help_heading = "Output")]
     report: Option<PathBuf>,
 }
 
@@ -79,23 +75,6 @@ Written to --output, a line a prompt:
                        scale probability, 0 on log-odds)
   duality_gap          distance from the equilibrium of that game; 0 is exact
   suboptimality_bound  the most that a best competitor gains against it";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ScaleArg {
-    /// Payoffs are win probabilities
-    Probability,
-    /// Payoffs are log-odds
-    LogOdds,
-}
-
-impl From<ScaleArg> for Scale {
-    fn from(scale: ScaleArg) -> Self {
-        match scale {
-            ScaleArg::Probability => Self::Probability,
-            ScaleArg::LogOdds => Self::LogOdds,
-        }
-    }
-}
 
 /// What was learned, whichever model it was learned with.
 struct Learned {
@@ -173,8 +152,8 @@ impl WithFit for Learn<'_> {
     {
         let (problem, menus) = (self.problem, &self.problem.dataset.menus);
         let config = OfflineConfig::default()
-            .with_eta(self.args.eta)
-            .with_scale(self.args.scale.into())
+            .with_eta(self.args.game.eta)
+            .with_scale(self.args.game.scale.into())
             .with_seed(SeedTree::new(self.global.seed));
         let mut bar = Progress::new(self.global, menus.len() as u64, "prompts");
         let mut watch = |event: &OfflineEvent| {
@@ -210,7 +189,7 @@ impl Learn<'_> {
         model: &M,
         report: &OfflineReport,
     ) -> anyhow::Result<Vec<PolicyComparison>> {
-        let (eta, scale) = (self.args.eta, self.args.scale.into());
+        let (eta, scale) = (self.args.game.eta, self.args.game.scale.into());
         let scores =
             BradleyTerryFit::new(LogisticConfig::default())?.fit(&self.problem.training)?.model;
         let names = ["pessimistic Nash (this run)", "greedy Nash", "reward-based", "reference"];

@@ -1,13 +1,13 @@
 //! `nlhf online`: ask a simulated crowd in batches, and watch bound and truth go down.
 
+use crate::game::GameArgs;
 use crate::input::Problem;
 use crate::model::{ModelArgs, WithFit};
-use crate::offline::ScaleArg;
 use crate::progress::Progress;
 use crate::{Global, Outcome, crowd, outputs, render};
 use clap::Args;
 use nlhf::core::{
-    ConfidenceWidth, Distribution, Eta, FitPreference, Policy, Scale, SeedTree, UniformPolicy,
+    ConfidenceWidth, Distribution, FitPreference, Policy, Scale, SeedTree, UniformPolicy,
     suboptimality,
 };
 use nlhf::online::{OnlineConfig, OnlineLearner, OnlineReport, Round};
@@ -26,20 +26,16 @@ use std::path::PathBuf;
 pub(crate) struct OnlineArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// The factor of the payoffs against the KL term
-    #[arg(long, default_value = "10", value_parser = crate::solve::parse_eta, allow_hyphen_values = true)]
-    eta: Eta,
-    /// Which game the preference is played as
-    #[arg(long, value_enum, default_value_t = ScaleArg::Probability)]
-    scale: ScaleArg,
+    #[command(flatten)]
+    game: GameArgs,
     /// How often the agents change
-    #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Rounds")]
     rounds: u32,
     /// Labels asked in each round
-    #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Rounds")]
     labels_per_round: u32,
     /// Write the whole report here: settings, rounds, bounds, policies
-    #[arg(long, value_name = "REPORT.json")]
+    #[arg(long, value_name = "REPORT.json", help_heading = "Output")]
     report: Option<PathBuf>,
 }
 
@@ -66,8 +62,8 @@ pub(crate) fn run(args: &OnlineArgs, global: &Global) -> anyhow::Result<Outcome>
     let problem = crowd::online_problem(SeedTree::new(global.seed))?;
     let truth = problem.truth.as_ref().expect("the embedded crowd is its own truth");
     let config = OnlineConfig::default()
-        .with_eta(args.eta)
-        .with_scale(args.scale.into())
+        .with_eta(args.game.eta)
+        .with_scale(args.game.scale.into())
         .with_budget(args.rounds, args.labels_per_round)
         .with_seed(SeedTree::new(global.seed));
     let budget = config.label_budget();
@@ -146,7 +142,7 @@ fn write_summary(
     problem: &Problem,
     learned: &Learned,
 ) -> std::io::Result<()> {
-    let scale: Scale = args.scale.into();
+    let scale: Scale = args.game.scale.into();
     let menus = &problem.dataset.menus;
     writeln!(
         out,

@@ -1,5 +1,6 @@
 //! `nlhf solve`: certified equilibria of games in a file, one line a game, in the order given.
 
+use crate::game::parse_eta;
 use crate::progress::Progress;
 use crate::{Global, Outcome, outputs, render};
 use anyhow::{Context, ensure};
@@ -78,12 +79,7 @@ impl From<SolveScale> for GameScale {
     }
 }
 
-pub(crate) fn parse_eta(text: &str) -> Result<Eta, String> {
-    let number: f64 = text.parse().map_err(|_| format!("eta must be a number, but is {text:?}"))?;
-    Eta::new(number).map_err(|error| error.to_string())
-}
-
-pub(crate) fn parse_tolerance(text: &str) -> Result<f64, String> {
+fn parse_tolerance(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(tolerance) if tolerance >= 0.0 && tolerance.is_finite() => Ok(tolerance),
         _ => Err(format!("a tolerance must be a non-negative number, but is {text:?}")),

@@ -25,7 +25,7 @@ fn write_summary(
 ) -> std::fmt::Result {
     let (report, dataset) = (&learned.report, &problem.dataset);
     let (prompts, n) = (&report.prompts, report.prompts.len());
-    let scale: Scale = args.scale.into();
+    let scale: Scale = args.game.scale.into();
     if problem.truth.is_some() {
         writeln!(
             out,
@@ -195,7 +195,7 @@ fn write_next_steps(
                 .to_owned()
         });
     }
-    let vacuous = match args.scale.into() {
+    let vacuous = match args.game.scale.into() {
         Scale::Probability => 0.25,
         Scale::LogOdds => 1.0,
     };
