@@ -1,112 +1,27 @@
-//! Models linear in a skew feature of a pair: linear and bilinear (full skew).
+//! Models linear in a skew feature of a pair: what they answer, once fitted.
 //!
 //! ```text
-//! R(x, a, b) = θ'z(x, a, b),   z(x, a, b) = −z(x, b, a)
-//! linear     z = φ(x, a) − φ(x, b)
-//! bilinear   z_ij = ψ_i(x, a) ψ_j(x, b) − ψ_j(x, a) ψ_i(x, b), i < j;   R = ψ_a'Θψ_b, Θ skew
-//! V = λ₀I + Σ w zz',   |R̂ − R*| ≤ β‖z‖_{V⁻¹},   β = (1/2κ)√(2 log(1/δ) + log det(V/λ₀)) + S√λ₀
+//! R(x, a, b) = θ'z(x, a, b),   z(x, a, b) = −z(x, b, a),   width = β‖z‖_{V⁻¹} = β|L⁻¹z|,  V = LL'
 //! ```
-//! with ψ = (1, φ), so that the bilinear model contains the linear one. Log-odds of the data are held
-//! within B by raising the ridge where it does not do so itself. Sources: Ye et al. (arXiv 2402.07314),
-//! section 3; for the widths the self-normalized bound of Abbasi-Yadkori, Pál and Szepesvári (2011).
+//! Parameters and features are separate values: the same parameters score other prompts and responses.
+//! How they are fitted stands in `feature_fit`.
 
-use crate::bounded::within_bound;
-use crate::config::LogisticConfig;
-use crate::newton::{DenseDesign, Design};
 use crate::pair_map::PairMap;
-use crate::{FeatureError, Features, PairCounts};
-use nalgebra::{Cholesky, DMatrix, DVector};
-use nlhf_core::{
-    Comparison, ConfidenceWidth, DenseGame, FitError, FitEvidence, FitPreference, Fitted, Menu,
-    PreferenceModel, PromptId, ResponseId, ScalarError, Scale,
-};
+use crate::{FeatureError, Features};
+use nalgebra::{DMatrix, DVector};
+use nlhf_core::{ConfidenceWidth, DenseGame, Menu, PreferenceModel, PromptId, ResponseId, Scale};
 use std::sync::Arc;
-
-/// The most wedge features that are fitted: their information matrix takes 128 MiB.
-const WEDGE_LIMIT: usize = 4096;
-
-/// The most features of all pairs together: 8 GiB.
-const ENTRY_LIMIT: usize = 1 << 30;
-
-/// Fits a model linear in the features of a pair; [`FeatureFit::linear`] or [`FeatureFit::bilinear`].
-#[derive(Debug, Clone)]
-pub struct FeatureFit {
-    features: Arc<Features>,
-    map: PairMap,
-    config: LogisticConfig,
-}
-
-/// What can be wrong with the settings of a [`FeatureFit`].
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FeatureFitError {
-    /// A number outside its range.
-    #[error(transparent)]
-    Setting(#[from] ScalarError),
-    /// Features that the model cannot take.
-    #[error(transparent)]
-    Features(#[from] FeatureError),
-}
-
-impl FeatureFit {
-    /// A score linear in the features: transitive, and defined for responses never compared.
-    ///
-    /// # Errors
-    /// If a setting is outside its range.
-    pub fn linear(
-        features: Arc<Features>,
-        config: LogisticConfig,
-    ) -> Result<Self, FeatureFitError> {
-        Ok(Self { features, map: PairMap::Difference, config: config.validate()? })
-    }
-
-    /// A full skew form in the features and a constant: cycles included, the linear model too.
-    ///
-    /// # Errors
-    /// If a setting is outside its range, or there are too many features.
-    pub fn bilinear(
-        features: Arc<Features>,
-        config: LogisticConfig,
-    ) -> Result<Self, FeatureFitError> {
-        Self::wedge(features, config, true)
-    }
-
-    /// The bilinear model without the constant: `R = φ_a'Θφ_b`.
-    ///
-    /// # Errors
-    /// Like [`FeatureFit::bilinear`]; one feature alone has no skew form.
-    pub fn bilinear_without_constant(
-        features: Arc<Features>,
-        config: LogisticConfig,
-    ) -> Result<Self, FeatureFitError> {
-        Self::wedge(features, config, false)
-    }
-
-    fn wedge(
-        features: Arc<Features>,
-        config: LogisticConfig,
-        constant: bool,
-    ) -> Result<Self, FeatureFitError> {
-        let map = PairMap::Wedge { constant };
-        let (dim, limit) = (features.dim(), WEDGE_LIMIT);
-        let wedges = map.dimension(dim);
-        if wedges == 0 || wedges > limit {
-            return Err(FeatureError::Wedges { limit, dim, wedges }.into());
-        }
-        Ok(Self { features, map, config: config.validate()? })
-    }
-}
 
 /// A fitted linear or bilinear model: parameters, and a feature map that can be exchanged.
 #[derive(Debug, Clone)]
 pub struct FeatureModel {
-    features: Arc<Features>,
-    map: PairMap,
-    parameters: DVector<f64>,
+    pub(crate) features: Arc<Features>,
+    pub(crate) map: PairMap,
+    pub(crate) parameters: DVector<f64>,
     /// `L⁻¹` of `V = LL'`.
-    whitening: DMatrix<f64>,
-    beta: f64,
-    log_odds_bound: f64,
+    pub(crate) whitening: DMatrix<f64>,
+    pub(crate) beta: f64,
+    pub(crate) log_odds_bound: f64,
 }
 
 impl FeatureModel {
@@ -240,199 +155,5 @@ impl ConfidenceWidth for FeatureModel {
             }
         }
         widths
-    }
-}
-
-impl FitPreference for FeatureFit {
-    type Model = FeatureModel;
-
-    fn name(&self) -> &'static str {
-        self.map.name()
-    }
-
-    fn fit(&self, data: &[Comparison]) -> Result<Fitted<FeatureModel>, FitError> {
-        let counts = PairCounts::for_fit(data)?;
-        let dimension = self.map.dimension(self.features.dim());
-        let n_entries = dimension.saturating_mul(counts.pairs().len());
-        if n_entries > ENTRY_LIMIT {
-            let (model, limit) = (self.name(), ENTRY_LIMIT / counts.pairs().len());
-            return Err(FitError::TooLarge { model, limit, given: dimension });
-        }
-        let mut columns = DMatrix::zeros(dimension, counts.pairs().len());
-        for (pair, mut z) in counts.pairs().iter().zip(columns.column_iter_mut()) {
-            let both = self.features.menu(pair.prompt, &[pair.low, pair.high])?;
-            let (a, b) = (both.column(0), both.column(1));
-            self.map.write(a.as_slice(), b.as_slice(), z.as_mut_slice());
-        }
-        let weights: Vec<f64> = counts.pairs().iter().map(|pair| pair.weight).collect();
-        let wins: Vec<f64> = counts.pairs().iter().map(|pair| pair.wins).collect();
-        let squares = columns.column_iter().zip(&weights).map(|(z, w)| w * z.norm_squared());
-        let mean_length = (squares.sum::<f64>() / counts.total_weight()).sqrt();
-        let bound = self.config.log_odds_bound;
-        let natural = bound * (dimension as f64).sqrt() / mean_length.max(f64::MIN_POSITIVE);
-        let radius = self.config.parameter_norm.unwrap_or(natural);
-        let design = DenseDesign { columns };
-        let broken = |iteration| FitError::Breakdown { model: self.name(), iteration };
-        let (minimum, ridge) =
-            within_bound(&design, &weights, &wins, self.config.ridge, bound).ok_or(broken(0))?;
-
-        let mut gram = DMatrix::zeros(dimension, dimension);
-        design.gram(&weights, &mut gram);
-        let factor = |ridge: f64| {
-            let precision = ridge / self.config.curvature();
-            let factor = Cholesky::new(&gram + DMatrix::identity(dimension, dimension) * precision);
-            factor.map(|factor| (factor.unpack(), precision)).ok_or(broken(minimum.iterations))
-        };
-        // The noise is measured in V with the ridge that was asked for, the widths with that in force.
-        let (lower, precision) = factor(self.config.ridge)?;
-        let log_det: f64 = lower.diagonal().iter().map(|d| 2.0 * d.ln()).sum::<f64>()
-            - dimension as f64 * precision.ln();
-        let beta = self.config.beta(log_det, radius, ridge, 1);
-        let bound_active = ridge > self.config.ridge;
-        let lower = if bound_active { factor(ridge)?.0 } else { lower };
-        let mut whitening = DMatrix::identity(dimension, dimension);
-        lower.solve_lower_triangular_mut(&mut whitening);
-        let evidence = FitEvidence {
-            model: self.name().to_owned(),
-            n_comparisons: counts.n_comparisons(),
-            total_weight: counts.total_weight(),
-            n_parameters: dimension,
-            log_loss_nats: minimum.loss / counts.total_weight(),
-            gradient_max: minimum.gradient_max,
-            iterations: minimum.iterations,
-            status: minimum.status,
-            width_multiplier: Some(beta),
-            parameter_norm: Some(radius),
-            bound_active,
-            separation: None,
-        };
-        let model = FeatureModel {
-            features: Arc::clone(&self.features),
-            map: self.map,
-            parameters: minimum.theta,
-            whitening,
-            beta,
-            log_odds_bound: self.config.log_odds_bound,
-        };
-        Ok(Fitted { model, evidence })
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::float_cmp, reason = "exact by construction")]
-mod tests {
-    use super::*;
-    use crate::{FeatureTable, WidthMultiplier};
-    use nlhf_core::Label;
-
-    fn features(dim: usize, values: &[f64]) -> Arc<Features> {
-        let table = FeatureTable::new(dim, values.to_vec()).unwrap();
-        Arc::new(Features::new(table, None).unwrap())
-    }
-
-    fn won(a: u32, b: u32, times: usize) -> Vec<Comparison> {
-        let (a, b) = (ResponseId::new(a), ResponseId::new(b));
-        vec![Comparison::new(PromptId::new(0), a, b, Label::WIN); times]
-    }
-
-    #[test]
-    fn the_bound_on_log_odds_holds_and_is_reported() {
-        let data = won(0, 1, 100);
-        let config = LogisticConfig { ridge: 1e-3, log_odds_bound: 2.0, ..Default::default() };
-        let fit = FeatureFit::linear(features(1, &[1.0, -0.5]), config).unwrap();
-        let fitted = fit.fit(&data).unwrap();
-        assert!(fitted.evidence.bound_active);
-        let (x, a, b) = (PromptId::new(0), ResponseId::new(0), ResponseId::new(1));
-        let odds = fitted.model.log_odds(x, a, b);
-        assert!((1.9..=2.0).contains(&odds), "{odds}");
-    }
-
-    #[test]
-    fn features_of_unlike_lengths_are_covered() {
-        // A long feature that says nothing must not hold back a short one that says all: θ* = (0, 3).
-        let table = features(2, &[0.0, 0.0, 50.0, 0.0, 0.0, 1.0]);
-        let truth = |id: u32| if id == 2 { 3.0 } else { 0.0 };
-        for times in [1e2, 1e4, 1e6] {
-            let pairs = [(0, 1), (1, 2), (2, 0)];
-            let judge = |(a, b): (u32, u32)| Comparison {
-                weight: nlhf_core::Weight::new(times).unwrap(),
-                ..Comparison::new(
-                    PromptId::new(0),
-                    ResponseId::new(a),
-                    ResponseId::new(b),
-                    Label::new(nlhf_core::logistic::sigmoid(truth(a) - truth(b))).unwrap(),
-                )
-            };
-            let data = pairs.map(judge);
-            let config = LogisticConfig { parameter_norm: Some(3.0), ..Default::default() };
-            let model =
-                FeatureFit::linear(Arc::clone(&table), config).unwrap().fit(&data).unwrap().model;
-            for (a, b) in pairs {
-                let (x, a_id, b_id) = (PromptId::new(0), ResponseId::new(a), ResponseId::new(b));
-                let off = (model.log_odds(x, a_id, b_id) - (truth(a) - truth(b))).abs();
-                let width = model.log_odds_width(x, a_id, b_id);
-                assert!(off <= width, "{times} labels, {a} and {b}: {off} off, width {width}");
-                // The estimate is consistent: the ridge of 1 alone moves it.
-                assert!(off <= 200.0 / times, "{times} labels, {a} and {b}: {off} off");
-            }
-        }
-    }
-
-    #[test]
-    fn new_responses_are_scored_through_their_features() {
-        let data = [won(0, 1, 30), won(1, 0, 10)].concat();
-        let config = LogisticConfig::default();
-        let fit = FeatureFit::linear(features(1, &[1.0, 0.0]), config).unwrap();
-        let model = fit.fit(&data).unwrap().model;
-        let others = features(1, &[0.0, 0.0, 1.0]);
-        let model = model.with_features(others).unwrap();
-        let odds = |a, b| model.log_odds(PromptId::new(0), ResponseId::new(a), ResponseId::new(b));
-        assert!(odds(2, 0) > 0.5 && odds(0, 1) == 0.0);
-        // A response beyond the table: nothing is claimed, nothing is sure.
-        let stranger = ResponseId::new(7);
-        assert!(model.log_odds(PromptId::new(0), stranger, ResponseId::new(0)) == 0.0);
-        assert!(model.log_odds_width(PromptId::new(0), stranger, ResponseId::new(0)) == 4.0);
-        assert!(fit.fit(&won(0, 5, 1)).is_err());
-        assert!(model.with_features(features(2, &[0.0, 1.0])).is_err());
-    }
-
-    #[test]
-    fn a_bilinear_model_learns_a_circle_and_a_linear_one_cannot() {
-        let circle = [
-            won(0, 1, 40),
-            won(1, 0, 10),
-            won(1, 2, 40),
-            won(2, 1, 10),
-            won(2, 0, 40),
-            won(0, 2, 10),
-        ];
-        let data = circle.concat();
-        let third = 2.0 * std::f64::consts::PI / 3.0;
-        let values: Vec<f64> = (0..3)
-            .flat_map(|k| [(f64::from(k) * third).cos(), (f64::from(k) * third).sin()])
-            .collect();
-        let config = LogisticConfig {
-            ridge: 1e-6,
-            multiplier: WidthMultiplier::Fixed(1.0),
-            ..Default::default()
-        };
-        let bilinear =
-            FeatureFit::bilinear(features(2, &values), config).unwrap().fit(&data).unwrap();
-        let linear = FeatureFit::linear(features(2, &values), config).unwrap().fit(&data).unwrap();
-        let odds = |model: &FeatureModel, a, b| {
-            model.log_odds(PromptId::new(0), ResponseId::new(a), ResponseId::new(b))
-        };
-        for (a, b) in [(0, 1), (1, 2), (2, 0)] {
-            assert!((odds(&bilinear.model, a, b) - 4f64.ln()).abs() < 1e-4);
-            assert!(odds(&linear.model, a, b).abs() < 1e-9);
-        }
-        assert!(bilinear.evidence.log_loss_nats < linear.evidence.log_loss_nats - 0.1);
-    }
-
-    #[test]
-    fn too_many_wedge_features_are_refused_with_the_way_out() {
-        let wide = features(100, &[0.0; 200]);
-        let error = FeatureFit::bilinear(wide, LogisticConfig::default()).unwrap_err();
-        assert!(error.to_string().contains("100 features have 5050; reduce them"), "{error}");
     }
 }
