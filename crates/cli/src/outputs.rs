@@ -23,6 +23,7 @@ pub(crate) fn remove_when_interrupted() -> anyhow::Result<()> {
 
 /// Starts the file that is to replace `path`.
 pub(crate) fn open(path: &Path) -> anyhow::Result<AtomicFile> {
+    ensure!(path.as_os_str() != "-", "-: expected the name of a file to write, found a lone dash");
     // Held while the file is made, so that no interrupt finds it unlisted.
     let mut listed = TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner);
     let file = AtomicFile::create(path)?;

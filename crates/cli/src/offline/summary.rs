@@ -155,10 +155,15 @@ fn write_next_steps(
             counted(report.n_unconverged(), "prompt")
         ));
     }
+    let vacuous = match args.game.scale.into() {
+        Scale::Probability => 0.25,
+        Scale::LogOdds => 1.0,
+    };
+    let wide = report.mean_suboptimality_bound().is_some_and(|bound| bound > vacuous);
     let mean_kl =
         report.prompts.iter().map(|p| p.kl_nats).sum::<f64>() / report.prompts.len() as f64;
     let kind = args.model.kind(problem);
-    if mean_kl < 1e-3 {
+    if wide && mean_kl < 2e-3 {
         steps.push(
             match kind {
                 ModelKind::Tabular => "the policy is the reference: at this confidence there are too few labels a \
@@ -195,11 +200,7 @@ fn write_next_steps(
                 .to_owned()
         });
     }
-    let vacuous = match args.game.scale.into() {
-        Scale::Probability => 0.25,
-        Scale::LogOdds => 1.0,
-    };
-    if report.mean_suboptimality_bound().is_some_and(|bound| bound > vacuous) {
+    if wide {
         steps.push(
             "the bound is wide: it is the confidence intervals that hold the policy back. Four times the labels halve them"
                 .to_owned(),
