@@ -1,9 +1,12 @@
 //! Newton's method on the logits, damped and with continuation: quadratic, at every η.
 //!
-//! The unknowns are log-probabilities up to a constant. The linear algebra is in
-//! `skew_system` and `two_player_system`, the globalization in `continuation`. Sources: the fixed
-//! point is theorem-free algebra of Ye et al. (arXiv 2402.07314), section 2; nonsingularity at every
-//! point follows from skewness.
+//! ```text
+//! F(u) = u − η(Aπ + c) = 0,   π = softmax(u),   c = log π₀ / η
+//! ```
+//! The unknowns are log-probabilities up to a constant. The fixed point is that of Ye et al. (arXiv
+//! 2402.07314), section 2; its Jacobian is nonsingular at every point because `A` is skew, or made so by
+//! stacking both players. The linear algebra is in `skew_system` and `two_player_system`, the
+//! globalization in `continuation`.
 
 use crate::continuation::{End, Path, System};
 use crate::skew_system::SkewSystem;
