@@ -65,37 +65,57 @@ impl FeatureModel {
         (self.beta * length).min(self.log_odds_bound + log_odds.abs())
     }
 
+    /// `‖z‖_{V⁻¹}` of a pair, +∞ where features are missing.
+    fn length(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+        self.pair(prompt, first, second).map_or(f64::INFINITY, |z| (&self.whitening * z).norm())
+    }
+
+    /// φ of a menu's responses, one a column; `None` if one is missing, and pairs then go one by one.
+    fn columns(&self, menu: Menu<'_>) -> Option<DMatrix<f64>> {
+        self.features.menu(menu.prompt(), menu.responses()).ok()
+    }
+
     /// Log-odds of every pair of a menu, upper triangle by rows.
-    fn upper(&self, columns: &DMatrix<f64>) -> Vec<f64> {
-        let n = columns.ncols();
+    fn upper(&self, menu: Menu<'_>, columns: Option<&DMatrix<f64>>) -> Vec<f64> {
+        let Some(columns) = columns else {
+            let (prompt, r) = (menu.prompt(), menu.responses());
+            return pairs(menu.len()).map(|(i, j)| self.log_odds(prompt, r[i], r[j])).collect();
+        };
         let mut z = DVector::zeros(self.parameters.len());
-        let mut upper = Vec::with_capacity(n * n.saturating_sub(1) / 2);
-        for i in 0..n {
-            for j in i + 1..n {
-                let (a, b) = (columns.column(i), columns.column(j));
-                self.map.write(a.as_slice(), b.as_slice(), z.as_mut_slice());
-                upper.push(self.clipped(self.parameters.dot(&z)));
-            }
-        }
-        upper
+        let log_odds = |(i, j)| {
+            let (a, b) = (columns.column(i), columns.column(j));
+            self.map.write(a.as_slice(), b.as_slice(), z.as_mut_slice());
+            self.clipped(self.parameters.dot(&z))
+        };
+        pairs(menu.len()).map(log_odds).collect()
     }
 
     /// `‖z‖_{V⁻¹}` of every pair of a menu, upper triangle by rows.
-    fn lengths(&self, columns: &DMatrix<f64>) -> Vec<f64> {
-        let n = columns.ncols();
-        let pairs = || (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
+    fn lengths(&self, menu: Menu<'_>, columns: Option<&DMatrix<f64>>) -> Vec<f64> {
+        let Some(columns) = columns else {
+            let (prompt, r) = (menu.prompt(), menu.responses());
+            let length =
+                |(i, j): (usize, usize)| self.length(prompt, r[i].min(r[j]), r[i].max(r[j]));
+            return pairs(menu.len()).map(length).collect();
+        };
         if self.map == PairMap::Difference {
             // Linear in the responses: n products with L⁻¹ serve all pairs.
             let white = &self.whitening * columns;
-            return pairs().map(|(i, j)| (white.column(i) - white.column(j)).norm()).collect();
+            let length = |(i, j)| (white.column(i) - white.column(j)).norm();
+            return pairs(menu.len()).map(length).collect();
         }
-        let mut all = DMatrix::zeros(self.parameters.len(), pairs().count());
-        for ((i, j), mut z) in pairs().zip(all.column_iter_mut()) {
+        let mut all = DMatrix::zeros(self.parameters.len(), pairs(menu.len()).count());
+        for ((i, j), mut z) in pairs(menu.len()).zip(all.column_iter_mut()) {
             let (a, b) = (columns.column(i), columns.column(j));
             self.map.write(a.as_slice(), b.as_slice(), z.as_mut_slice());
         }
         (&self.whitening * all).column_iter().map(|white| white.norm()).collect()
     }
+}
+
+/// The pairs above the diagonal, by rows.
+fn pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..n).flat_map(move |i| (i + 1..n).map(move |j| (i, j)))
 }
 
 impl PreferenceModel for FeatureModel {
@@ -104,12 +124,7 @@ impl PreferenceModel for FeatureModel {
     }
 
     fn game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {
-        let Ok(columns) = self.features.menu(menu.prompt(), menu.responses()) else {
-            return DenseGame::skew_from_upper(menu.len(), |i, j| {
-                self.payoff(menu.prompt(), menu.responses()[i], menu.responses()[j], scale)
-            });
-        };
-        let mut upper = self.upper(&columns).into_iter();
+        let mut upper = self.upper(menu, self.columns(menu).as_ref()).into_iter();
         DenseGame::skew_from_upper(menu.len(), |_, _| {
             let log_odds = upper.next().expect("one for each pair");
             scale.payoff(log_odds)
@@ -124,8 +139,7 @@ impl ConfidenceWidth for FeatureModel {
         }
         let (low, high) = (first.min(second), first.max(second));
         let log_odds = self.log_odds(prompt, low, high);
-        let length =
-            self.pair(prompt, low, high).map_or(f64::INFINITY, |z| (&self.whitening * z).norm());
+        let length = self.length(prompt, low, high);
         self.capped(length, log_odds)
     }
 
@@ -135,24 +149,13 @@ impl ConfidenceWidth for FeatureModel {
 
     fn widths(&self, menu: Menu<'_>, scale: Scale) -> Vec<f64> {
         let n = menu.len();
+        let columns = self.columns(menu);
+        let columns = columns.as_ref();
+        let each = self.upper(menu, columns).into_iter().zip(self.lengths(menu, columns));
         let mut widths = vec![0.0; n * n];
-        let Ok(columns) = self.features.menu(menu.prompt(), menu.responses()) else {
-            for i in 0..n {
-                for j in i + 1..n {
-                    let (a, b) = (menu.responses()[i], menu.responses()[j]);
-                    let width = self.width(menu.prompt(), a, b, scale);
-                    (widths[i * n + j], widths[j * n + i]) = (width, width);
-                }
-            }
-            return widths;
-        };
-        let mut each = self.upper(&columns).into_iter().zip(self.lengths(&columns));
-        for i in 0..n {
-            for j in i + 1..n {
-                let (log_odds, length) = each.next().expect("one for each pair");
-                let width = scale.width(log_odds, self.capped(length, log_odds));
-                (widths[i * n + j], widths[j * n + i]) = (width, width);
-            }
+        for ((i, j), (log_odds, length)) in pairs(n).zip(each) {
+            let width = scale.width(log_odds, self.capped(length, log_odds));
+            (widths[i * n + j], widths[j * n + i]) = (width, width);
         }
         widths
     }

@@ -34,12 +34,6 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// The most that the row policy can lose against the equilibrium's value: an upper bound on
-    /// `J* − min_q J(p, q)`, and that number itself in a symmetric game with both policies equal.
-    pub fn suboptimality_bound(&self, symmetric: bool) -> f64 {
-        if symmetric { self.column_regret } else { self.duality_gap }
-    }
-
     /// `max(0, −min_q J(p, q))`: the most that the row policy falls short of even, whoever its opponent.
     ///
     /// In a pessimistic game it bounds the suboptimality under the truth, whose value is even. +∞ if
