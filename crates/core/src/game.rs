@@ -2,6 +2,7 @@
 
 mod certificate;
 mod dense;
+mod exploitability;
 mod low_rank;
 mod matrix_free;
 mod profile;
@@ -9,6 +10,7 @@ mod regularized;
 
 pub use certificate::Certificate;
 pub use dense::DenseGame;
+pub use exploitability::exploitability;
 pub use low_rank::LowRankGame;
 pub use matrix_free::MatrixFreeGame;
 pub use profile::Profile;

@@ -39,7 +39,7 @@ pub use distribution::{Distribution, DistributionError};
 pub use fit::{FitError, FitEvidence, FitPreference, FitStatus, Fitted, Separation};
 pub use game::{
     Certificate, DenseGame, GameError, LowRankGame, MatrixFreeGame, Profile, RegularizedGame,
-    ZeroSumGame,
+    ZeroSumGame, exploitability,
 };
 pub use ids::{AnnotatorId, PromptId, ResponseId};
 pub use menu::{Menu, MenuError, Menus};
@@ -49,4 +49,4 @@ pub use policy::{Policy, PolicyClass, ProjectionError, Target, UniformPolicy};
 pub use preference::{ConfidenceWidth, PreferenceModel, suboptimality};
 pub use scalar::{Confidence, Eta, Label, ScalarError, Scale, Weight};
 pub use seed::{SeedTree, Stream, WorkspaceRng};
-pub use solver::{Iteration, NashSolver, Solution, SolveError, Status};
+pub use solver::{ASKED_FOR, Iteration, NashSolver, Solution, SolveError, Status};

@@ -31,7 +31,12 @@ pub struct Solution {
     pub iterations: usize,
     /// [`NashSolver::name`] of the method that found it.
     pub method: &'static str,
+    /// Why this method: [`ASKED_FOR`], or the reason of the solver that chose it.
+    pub reason: &'static str,
 }
+
+/// The [`Solution::reason`] of a method that was called by its name.
+pub const ASKED_FOR: &str = "asked for";
 
 /// One iteration of a solver.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -113,7 +113,7 @@ mod null_is_infinite {
 mod tests {
     use super::*;
     use crate::{GameDefaults, parse_game};
-    use nlhf_core::{Certificate, Profile};
+    use nlhf_core::{ASKED_FOR, Certificate, Profile};
     use std::path::Path;
 
     fn round_trip<T: Serialize + serde::de::DeserializeOwned>(line: &T) -> (String, T) {
@@ -167,8 +167,14 @@ mod tests {
                 column_regret: 1e-17,
             };
             let status = Status::IterationLimit;
-            let solution =
-                Solution { profile, certificate, status, iterations: 7, method: "newton" };
+            let solution = Solution {
+                profile,
+                certificate,
+                status,
+                iterations: 7,
+                method: "newton",
+                reason: ASKED_FOR,
+            };
             SolutionLine::new(&record, &solution)
         };
         let skew = r#"{"id":"s","eta":1,"scale":"probability","payoff":[[0.5,0.3],[0.7,0.5]]}"#;

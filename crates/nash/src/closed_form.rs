@@ -7,8 +7,8 @@
 
 use crate::newton::check_start;
 use nlhf_core::{
-    Distribution, Iteration, NashSolver, Observer, Profile, RegularizedGame, Solution, SolveError,
-    Status,
+    ASKED_FOR, Distribution, Iteration, NashSolver, Observer, Profile, RegularizedGame, Solution,
+    SolveError, Status,
 };
 
 /// The exact equilibrium of symmetric games with at most two actions.
@@ -59,6 +59,13 @@ impl NashSolver for ClosedForm {
         let certificate = game.certify(&profile);
         let converged = certificate.duality_gap <= self.tolerance;
         let status = if converged { Status::Converged } else { Status::Stalled };
-        Ok(Solution { profile, certificate, status, iterations: 0, method: self.name() })
+        Ok(Solution {
+            profile,
+            certificate,
+            status,
+            iterations: 0,
+            method: self.name(),
+            reason: ASKED_FOR,
+        })
     }
 }

@@ -12,8 +12,8 @@
 use crate::newton::check_start;
 use nlhf_core::log_space::normalize;
 use nlhf_core::{
-    Distribution, Iteration, NashSolver, Observer, Profile, RegularizedGame, Solution, SolveError,
-    Status,
+    ASKED_FOR, Distribution, Iteration, NashSolver, Observer, Profile, RegularizedGame, Solution,
+    SolveError, Status,
 };
 
 /// Mirror-prox with the largest step that the rate is proven for.
@@ -181,6 +181,13 @@ impl NashSolver for MirrorProx {
         if certificate.duality_gap <= self.tolerance {
             status = Status::Converged;
         }
-        Ok(Solution { profile, certificate, status, iterations, method: self.name() })
+        Ok(Solution {
+            profile,
+            certificate,
+            status,
+            iterations,
+            method: self.name(),
+            reason: ASKED_FOR,
+        })
     }
 }

@@ -13,8 +13,8 @@ use crate::skew_system::SkewSystem;
 use crate::support::Support;
 use crate::two_player_system::TwoPlayerSystem;
 use nlhf_core::{
-    Certificate, Iteration, NashSolver, Observer, Profile, RegularizedGame, Solution, SolveError,
-    Status,
+    ASKED_FOR, Certificate, Iteration, NashSolver, Observer, Profile, RegularizedGame, Solution,
+    SolveError, Status,
 };
 
 /// Damped Newton with continuation in η, for symmetric and for general games.
@@ -107,7 +107,14 @@ impl Newton {
             End::Stopped => Status::Stopped,
             End::Floor | End::Stalled | End::Broken => Status::Stalled,
         };
-        Ok(Solution { profile, certificate, status, iterations, method: self.name() })
+        Ok(Solution {
+            profile,
+            certificate,
+            status,
+            iterations,
+            method: self.name(),
+            reason: ASKED_FOR,
+        })
     }
 }
 

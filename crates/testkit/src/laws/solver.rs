@@ -273,7 +273,7 @@ fn total_variation(p: &Distribution, q: &Distribution) -> f64 {
 mod tests {
     use super::*;
     use crate::closed_forms;
-    use nlhf_core::{Certificate, Observer};
+    use nlhf_core::{ASKED_FOR, Certificate, Observer};
 
     /// Best responses in turn, a contraction for small ηB, with a fault to choose.
     struct BestResponses {
@@ -337,7 +337,14 @@ mod tests {
             } else {
                 Status::IterationLimit
             };
-            Ok(Solution { profile, certificate, status, iterations, method: self.name() })
+            Ok(Solution {
+                profile,
+                certificate,
+                status,
+                iterations,
+                method: self.name(),
+                reason: ASKED_FOR,
+            })
         }
     }
 
