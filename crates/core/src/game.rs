@@ -110,6 +110,19 @@ pub enum GameError {
         /// What they sum to.
         given: f64,
     },
+    /// A reference that is no list of log-probabilities.
+    #[error(
+        "the reference of the {player} player must be log-probabilities, not all minus infinity, but \
+         that of action {action} is {given}"
+    )]
+    LogReference {
+        /// "row" or "column".
+        player: &'static str,
+        /// The action, from zero.
+        action: usize,
+        /// The number.
+        given: f64,
+    },
     /// A reference policy with another number of actions than the game.
     #[error("the reference of the {player} player must have {required} actions, but has {given}")]
     Reference {

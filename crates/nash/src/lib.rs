@@ -35,16 +35,19 @@
 //! [`Status`]: nlhf_core::Status
 
 mod automatic;
+mod batch;
 mod closed_form;
 mod continuation;
 mod lu;
 mod mirror_prox;
 mod newton;
+mod simd;
 mod skew_system;
 mod support;
 mod two_player_system;
 
 pub use automatic::Automatic;
+pub use batch::{Batch, BatchGame, BatchOutcome, BatchSolution, BatchSolutions};
 pub use closed_form::ClosedForm;
 pub use mirror_prox::MirrorProx;
 pub use newton::Newton;
