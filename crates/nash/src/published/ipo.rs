@@ -13,7 +13,7 @@
 //! With γ = 0, online IPO, a stationary point has θ = ηAπ + const: the regularized equilibrium. With γ > 0,
 //! IPO-MD, it has θ = ηAμ + const: **a biased point**, that of Nash-MD with the constant step α = γ/τ.
 //! Minimizing L exactly with a frozen sampler is best-response iteration, which may diverge; small steps
-//! do not, near the equilibrium: their linearization is I − sM with M = S − ηSAS, S = diag(π) − ππ',
+//! do not, near the equilibrium: their linearization is I − sM with M = S − η·SAS, S = diag(π) − ππ',
 //! and |Mx|² ≤ ½(1 + η²B²) x'Sx while x'Mx = x'Sx, so that s < 4/(1 + η²B²) contracts (for γ = 0). The
 //! rate is that of the smallest mass: plain gradients hardly move what is hardly played. No global
 //! rate is known. One product an iteration; symmetric games only, because both responses of a pair
