@@ -69,7 +69,8 @@ The table, medians over the games:
   to 1e-2, …      products until the gap of that target was first so small;
                   - where it was not
   duality gap     of the regularized game, at the end
-  exploitability  the gap of the game without KL terms, at the end
+  exploitability  the gap of the game without KL terms, at the end, which
+                  counts actions of prior 0 too, although none plays them
   status          converged: the regularized game is solved; at its target:
                   the game without KL terms is, which is another answer
 
@@ -252,7 +253,8 @@ fn status(entrant: Entrant, runs: &[&Run], tolerance: f64) -> String {
         return first.to_owned();
     }
     let reached = runs.iter().filter(|run| run.gap <= tolerance).count();
-    format!("{reached} of {} at its target", runs.len())
+    let end = if entrant.target() == Target::Unregularized { "at its target" } else { "converged" };
+    format!("{reached} of {} {end}", runs.len())
 }
 
 /// The middle of the values, the lower one of two; infinity counts as large.

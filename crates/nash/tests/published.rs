@@ -8,12 +8,12 @@ use nlhf_core::{
     DenseGame, Distribution, Eta, Iteration, NashSolver, Profile, RegularizedGame, SeedTree,
     SolveError, Status, Stream,
 };
-use nlhf_nash::MirrorProx;
 use nlhf_nash::published::{
     BestResponse, Comal, Dno, Egpo, Inpo, Limits, METHODS, Mmd, NashEma, NashMd, NashMp, OnlineIpo,
     Onpo, Published, PublishedMethod, RegularizedOmwu, Schedule, SmoothFictitiousPlay, Spo, Sppo,
     Target,
 };
+use nlhf_nash::{MirrorProx, Newton};
 use nlhf_testkit::{
     check_solver, cyclic_skew, random_general, random_prior, random_skew, strategies,
 };
@@ -210,6 +210,28 @@ fn products_are_counted_and_limited() {
                     assert!(players == 2 && ["online-ipo", "ipo-md"].contains(&method.name));
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn what_the_reference_never_or_hardly_plays_is_handled_in_logarithms() {
+    let payoff = cyclic_skew(4, &mut SeedTree::new(24).rng(Stream::Instance, 0));
+    let prior = Distribution::from_logits(vec![0.0, f64::NEG_INFINITY, -800.0, 0.3]).unwrap();
+    let reference = Profile::symmetric(prior);
+    let game = RegularizedGame::new(&payoff, &reference, Eta::new(5.0).unwrap()).unwrap();
+    let exact = Newton::default().solve(&game, &reference, &mut ()).unwrap().profile.row;
+    for method in METHODS {
+        let limits = Limits { tolerance: 1e-13, max_products: 3000 };
+        let solution = method.solver(limits).solve(&game, &reference, &mut ()).unwrap();
+        let logs = solution.profile.row.log_probabilities();
+        assert!(logs[1] == f64::NEG_INFINITY && logs[2] > -1e4, "{}: {logs:?}", method.name);
+        // No gap sees a mass of e⁻⁸⁰⁰, and plain gradients do not move it; these steps do.
+        let multiplicative = ["mmd", "inpo", "egpo", "nash-mp", "regularized-omwu", "nash-ema"];
+        if multiplicative.contains(&method.name) {
+            assert_eq!(solution.status, Status::Converged, "{}", method.name);
+            let apart = (logs[2] - exact.log_probabilities()[2]).abs();
+            assert!(apart <= 1e-4, "{}: {apart:e} nats", method.name);
         }
     }
 }

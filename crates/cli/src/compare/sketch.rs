@@ -37,3 +37,28 @@ pub(super) fn draw(chart: &Chart) -> String {
     let _ = writeln!(text, "          1{most:>width$} products", width = WIDTH - 1);
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::curve::Curve;
+    use super::*;
+    use nlhf::nash::published::Target;
+
+    #[test]
+    fn both_axes_are_logarithmic_and_the_first_curve_is_on_top() {
+        let curve =
+            |letter, points| Curve { name: "", target: Target::Regularized, letter, points };
+        let falling = (0..=9).map(|k| (10f64.powf(f64::from(k) / 3.0), 10f64.powi(-k))).collect();
+        let curves = vec![curve('a', falling), curve('b', vec![(1.0, 1e-9), (1000.0, 1e-9)])];
+        let chart = Chart { curves, products: (1.0, 1000.0), gaps: (1e-9, 1.0), n_games: 1 };
+        let text = draw(&chart);
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        // A power law is a straight line: every third of a decade is 7 columns to the right.
+        let columns: Vec<usize> = lines.iter().filter_map(|line| line.find('a')).collect();
+        assert_eq!(columns, (0..=9).map(|k| 10 + 7 * k).collect::<Vec<usize>>(), "{text}");
+        assert_eq!(lines[0].find('a'), Some(10), "{text}");
+        // In the last line b starts alone, and is under a where both end.
+        assert_eq!(lines[HEIGHT - 1].matches(['a', 'b']).collect::<String>(), "ba", "{text}");
+        assert!(lines.last().unwrap().ends_with("1000 products"), "{text}");
+    }
+}

@@ -6,6 +6,9 @@
 //! that measuring costs little, and an observer sees one event a measurement:
 //! [`Iteration::residual`] is η times that gap.
 //!
+//! Actions that a reference never plays are never played, with an anchor or without, but exploitability
+//! counts what they would earn.
+//!
 //! The solution's certificate is that of the regularized game for every method. `Converged` says that it
 //! is within the tolerance. A method without an anchor that has reached its own target stops and is
 //! `Stalled` unless the two targets agree.
