@@ -17,7 +17,7 @@
 //! | [`Spo`] | unregularized, average | α = √(8 log(n)/T)/(2B) | 4B√(log(n)/2T) |
 //! | [`Sppo`], [`Dno`] | unregularized, but the last policy circles | | none |
 //! | [`Onpo`] | unregularized, average | α ≤ 1/(2B) | 2 log(n)/(αT) |
-//! | [`Mpo`], [`Comal`] | unregularized, last policy | | KL does not increase |
+//! | [`Mpo`], [`Comal`] | unregularized, last policy | | exact steps: KL does not increase |
 //!
 //! Steps that are not given are the largest proven ones, computed from η and the payoff bound of the game.
 //! [`METHODS`] lists all methods.

@@ -3,8 +3,8 @@
 //! ```text
 //! ρₖ₊₁ = NE(A, ρₖ, η)          a proximal point step;  ρ₀ the start
 //! ```
-//! KL(π*‖ρₖ) does not increase for any equilibrium π* of the game without KL terms, and ρₖ itself, not
-//! an average, converges to one.
+//! With exact steps KL(π*‖ρₖ) does not increase for any equilibrium π* of the game without KL terms, and
+//! ρₖ itself, not an average, converges to one.
 //!
 //! **MPO** (Wang et al., 2024, arXiv 2410.16714) approaches each step by magnetic mirror descent,
 //! θ⁺ = (θ + αAπ + ατ log(ρ/π₀))/(1 + ατ), and moves the magnet ρ to the present policy every so many
