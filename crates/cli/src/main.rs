@@ -10,6 +10,7 @@
 )]
 #![allow(clippy::doc_markdown, reason = "doc comments of arguments are shown as help texts")]
 
+mod compare;
 mod crowd;
 mod game;
 mod input;
@@ -41,6 +42,7 @@ Examples:
   nlhf offline comparisons.jsonl --output p.jsonl  learn a policy from your own comparisons
   nlhf online                                    ask a simulated crowd, round by round
   nlhf solve games.jsonl --output solved.jsonl   solve games that you already have
+  nlhf compare games.jsonl --plot gaps.svg       see how published methods do on them
 
 Exit codes: 0 done; 1 done, but something did not converge (it is marked); 2 bad input.";
 
@@ -61,6 +63,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Solve(solve::SolveArgs),
+    Compare(compare::CompareArgs),
     Offline(offline::OfflineArgs),
     Online(online::OnlineArgs),
 }
@@ -97,6 +100,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     }
     match &cli.command {
         Command::Solve(args) => solve::run(args, &cli.global),
+        Command::Compare(args) => compare::run(args, &cli.global),
         Command::Offline(args) => offline::run(args, &cli.global),
         Command::Online(args) => online::run(args, &cli.global),
     }

@@ -60,7 +60,7 @@ A .csv matrix may have names in its first row and column, and may miss
 P + P' = 1 by rounding.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum SolveScale {
+pub(crate) enum SolveScale {
     /// P(row beats column); P + P' = 1
     Probability,
     /// log(P / (1 - P)); R + R' = 0
@@ -79,7 +79,7 @@ impl From<SolveScale> for GameScale {
     }
 }
 
-fn parse_tolerance(text: &str) -> Result<f64, String> {
+pub(crate) fn parse_tolerance(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(tolerance) if tolerance >= 0.0 && tolerance.is_finite() => Ok(tolerance),
         _ => Err(format!("a tolerance must be a non-negative number, but is {text:?}")),
@@ -216,7 +216,7 @@ fn emit(
     }
 }
 
-fn status_name(status: Status) -> &'static str {
+pub(crate) fn status_name(status: Status) -> &'static str {
     match status {
         Status::Converged => "converged",
         Status::Stalled => "stalled",

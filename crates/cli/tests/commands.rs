@@ -167,7 +167,7 @@ fn a_matrix_file_is_a_game_too() {
 #[cfg(unix)]
 #[test]
 fn every_command_has_an_example_in_its_help() {
-    for command in ["solve", "offline", "online"] {
+    for command in ["solve", "compare", "offline", "online"] {
         let output = nlhf(&[command, "--help"]);
         assert!(output.status.success());
         assert!(stdout(&output).contains("Example"), "{command}");

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Status {
     /// The certificate is at most the tolerance asked for.
     Converged,
-    /// Rounding stops further progress above the tolerance; the certificate says how far it got.
+    /// Going on would not come below the tolerance, because of rounding or because the method has another
+    /// target; the certificate says how far it got.
     Stalled,
     /// The limit on iterations was reached first.
     IterationLimit,
@@ -43,6 +44,8 @@ pub const ASKED_FOR: &str = "asked for";
 pub struct Iteration {
     /// Counted from one.
     pub iteration: usize,
+    /// Products `Aq` and `Aᵀp` so far, those of the step included and those of certificates not.
+    pub products: usize,
     /// The η of this stage; below the game's own η during a continuation.
     pub eta: f64,
     /// The method's own residual after the step, in nats.

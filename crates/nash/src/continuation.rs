@@ -34,6 +34,8 @@ pub(crate) trait System {
     fn factorize(&mut self) -> bool;
     /// Solves `F'x = rhs` with the last factorization.
     fn solve(&mut self, rhs: &[f64], out: &mut [f64]);
+    /// Products with the payoffs so far.
+    fn products(&self) -> usize;
 }
 
 /// How a corrector run ended.
@@ -189,6 +191,7 @@ impl<'a> Path<'a> {
             self.accept();
             let event = Iteration {
                 iteration: self.iterations,
+                products: self.system.products(),
                 eta,
                 residual: max_abs(&self.residual),
                 step: length,

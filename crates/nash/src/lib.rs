@@ -13,6 +13,8 @@
 //! | [`MirrorProx`] | any, also matrix-free | (1 + ηB) log(1/gap) pairs of products |
 //! | [`Automatic`] | picks among them, and falls back | |
 //!
+//! [`published`] has the first-order methods of the literature, to compare with.
+//!
 //! ```
 //! use nlhf_core::{DenseGame, Eta, NashSolver, Profile, RegularizedGame, Status};
 //! use nlhf_nash::Automatic;
@@ -41,6 +43,7 @@ mod continuation;
 mod lu;
 mod mirror_prox;
 mod newton;
+pub mod published;
 mod simd;
 mod skew_system;
 mod support;

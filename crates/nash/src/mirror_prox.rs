@@ -126,6 +126,7 @@ impl NashSolver for MirrorProx {
         let mut column = Player::new(&game.reference().column, &start.column);
         // A symmetric game from a symmetric start stays symmetric: one player's products serve both.
         let mirrored = game.is_symmetric() && start.row == start.column;
+        let players = if mirrored { 1 } else { 2 };
 
         let mut status = Status::IterationLimit;
         let mut iterations = 0;
@@ -166,7 +167,8 @@ impl NashSolver for MirrorProx {
                 column.step(keep, alpha, true);
             }
             row.step(keep, alpha, true);
-            let event = Iteration { iteration: iterations, eta, residual, step: alpha };
+            let products = 2 * players * iterations;
+            let event = Iteration { iteration: iterations, products, eta, residual, step: alpha };
             if observer.observe(&event).is_break() {
                 status = Status::Stopped;
                 break;

@@ -21,6 +21,7 @@ pub(crate) struct SkewSystem {
     payoff: DenseGame,
     target: f64,
     eta: f64,
+    products: usize,
     policy: Vec<f64>,
     root: Vec<f64>,
     product: Vec<f64>,
@@ -40,6 +41,7 @@ impl SkewSystem {
             payoff,
             target,
             eta: 0.0,
+            products: 0,
             policy: zeros(),
             root: zeros(),
             product: zeros(),
@@ -72,6 +74,7 @@ impl System for SkewSystem {
 
     fn residual(&mut self, eta: f64, logits: &[f64], out: &mut [f64]) {
         self.eta = eta;
+        self.products += 1;
         softmax(logits, &mut self.policy);
         self.payoff.apply(&self.policy, &mut self.product);
         let tilt = eta / self.target;
@@ -112,6 +115,7 @@ impl System for SkewSystem {
     }
 
     fn solve(&mut self, rhs: &[f64], out: &mut [f64]) {
+        self.products += 1;
         let y = &mut self.scratch;
         let along: f64 = self.policy.iter().zip(rhs).map(|(p, r)| p * r).sum();
         for ((y, s), r) in y.iter_mut().zip(&self.root).zip(rhs) {
@@ -125,6 +129,10 @@ impl System for SkewSystem {
         for (out, r) in out.iter_mut().zip(rhs) {
             *out = r + self.eta * *out;
         }
+    }
+
+    fn products(&self) -> usize {
+        self.products
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) struct TwoPlayerSystem {
     payoff: DenseGame,
     target: f64,
     eta: f64,
+    products: usize,
     row: Player,
     column: Player,
     value: f64,
@@ -87,6 +88,7 @@ impl TwoPlayerSystem {
             payoff,
             target,
             eta: 0.0,
+            products: 0,
             row: Player::new(n),
             column: Player::new(m),
             value: 0.0,
@@ -126,6 +128,7 @@ impl System for TwoPlayerSystem {
 
     fn residual(&mut self, eta: f64, logits: &[f64], out: &mut [f64]) {
         self.eta = eta;
+        self.products += 2;
         let n = self.split();
         let (u, v) = logits.split_at(n);
         softmax(u, &mut self.row.policy);
@@ -182,6 +185,7 @@ impl System for TwoPlayerSystem {
     }
 
     fn solve(&mut self, rhs: &[f64], out: &mut [f64]) {
+        self.products += 2;
         let n = self.split();
         let (r, t) = rhs.split_at(n);
         let (y1, y2) = self.scratch.split_at_mut(n);
@@ -202,6 +206,10 @@ impl System for TwoPlayerSystem {
         for (x, t) in x2.iter_mut().zip(t) {
             *x = t - self.eta * (*x - moved);
         }
+    }
+
+    fn products(&self) -> usize {
+        self.products
     }
 }
 

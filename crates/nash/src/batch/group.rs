@@ -89,7 +89,7 @@ impl<S: Simd> Group<S> {
         [self.0.select_f32s(mask[0], yes[0], no[0]), self.0.select_f32s(mask[1], yes[1], no[1])]
     }
 
-    /// `eˣ` for `x ≤ 0`, relative error below 2e-7; below −87 it is e^−87 ≈ 2e-38.
+    /// `eˣ` for `x ≤ 0`, relative error below 3e-7; below −87 it is e^−87 ≈ 2e-38.
     #[inline(always)]
     pub(super) fn exp(self, x: Vector<S>) -> Vector<S> {
         [exp_f32(self.0, x[0]), exp_f32(self.0, x[1])]

@@ -317,7 +317,8 @@ mod tests {
                 profile = Profile { row: game.best_row_response(&profile.column), column };
                 let (eta, step) = (game.eta().get(), 1.0);
                 let residual = f64::NAN;
-                let event = Iteration { iteration: iterations, eta, residual, step };
+                let products = 4 * iterations;
+                let event = Iteration { iteration: iterations, products, eta, residual, step };
                 stopped = observer.observe(&event).is_break();
             }
             if self.fault == Fault::HalfSolved {
