@@ -20,7 +20,7 @@ use std::fmt::Debug;
 
 /// The payoffs of a finite zero-sum game, known through products with policies.
 ///
-/// Four methods to write; the two others have defaults. Payoffs are centred: `A = P − ½` or log-odds.
+/// Five methods to write; the others have defaults. Payoffs are centred: `A = P − ½` or log-odds.
 /// Matrix-free on purpose: a solver that needs the entries asks for [`ZeroSumGame::write_dense`] and
 /// pays for it.
 ///
@@ -47,6 +47,11 @@ pub trait ZeroSumGame: Sync + Debug {
     /// Whether `Aᵀ = −A`, so that one policy is the equilibrium of both players.
     fn is_skew(&self) -> bool {
         false
+    }
+
+    /// The entries row-major, if they are stored so.
+    fn dense_entries(&self) -> Option<&[f64]> {
+        None
     }
 
     /// Writes the entries row-major into `out`, of length `nrows · ncols`; one product a row.

@@ -1,11 +1,21 @@
-//! The choice of method: a closed form where there is one, Newton otherwise, mirror-prox if it fails.
+//! The choice of method from shape and η, and what to fall back to.
+//!
+//! | game | method | because |
+//! |---|---|---|
+//! | one or two actions, one policy | closed form | O(1) |
+//! | fewer than 24 actions a player | Newton | a factorization costs less than the products that replace it |
+//! | more, ηB ≤ 250 | Newton-Krylov | a few products a step |
+//! | more, larger η | Newton | the path to large η needs exact steps |
+//!
+//! What the first choice does not solve goes to Newton, and then to mirror-prox, whose convergence is proven,
+//! if it can end in reasonable time. The best of what was found is returned, with its status.
 
-use crate::{ClosedForm, MirrorProx, Newton};
+use crate::{ClosedForm, MirrorProx, Newton, NewtonKrylov};
 use nlhf_core::{
     Iteration, NashSolver, Observer, Profile, RegularizedGame, Solution, SolveError, Status,
 };
 
-/// Picks the method from the game, and falls back; the solution names the method that found it.
+/// Picks the method from the game, and falls back; the solution names the method that found it and why.
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
@@ -22,7 +32,13 @@ impl Default for Automatic {
     }
 }
 
-/// Mirror-prox steps spent on a game that Newton did not solve.
+/// Actions of the larger side from which on products are cheaper than factorizations.
+const MANY_ACTIONS: usize = 24;
+/// The ηB up to which they are.
+const MODERATE: f64 = 250.0;
+/// Actions up to which a factorization is thinkable at all.
+const FACTORIZABLE: usize = 1 << 14;
+/// Mirror-prox steps spent on a game that nothing else solved.
 const FALLBACK_ITERATIONS: usize = 100_000;
 
 impl NashSolver for Automatic {
@@ -37,31 +53,64 @@ impl NashSolver for Automatic {
         observer: &mut dyn Observer<Iteration>,
     ) -> Result<Solution, SolveError> {
         let tolerance = self.tolerance;
+        let newton = Newton { tolerance, ..Newton::default() };
+        let krylov = NewtonKrylov { tolerance, ..NewtonKrylov::default() };
+        let slow = MirrorProx { tolerance, max_iterations: FALLBACK_ITERATIONS };
+        let (n, m) = (game.payoff().nrows(), game.payoff().ncols());
+        let (widest, scale) = (n.max(m), game.eta().get() * game.payoff().payoff_bound());
+        let factorizable = widest <= FACTORIZABLE;
+        let mut choices: Vec<(&dyn NashSolver, &'static str)> = Vec::new();
+        let closed_form = ClosedForm { tolerance };
         if ClosedForm::applies(game) {
-            return ClosedForm { tolerance }.solve(game, start, observer);
-        }
-        let newton = Newton { tolerance, ..Newton::default() }.solve(game, start, observer);
-        let start = match &newton {
-            Ok(solution) if matches!(solution.status, Status::Converged | Status::Stopped) => {
-                return newton;
+            choices.push((&closed_form, "one or two actions"));
+        } else if widest < MANY_ACTIONS {
+            choices.push((&newton, "few actions: a factorization is cheap"));
+        } else if scale <= MODERATE || !factorizable {
+            choices.push((&krylov, "many actions, moderate eta: products are cheap"));
+            if factorizable {
+                choices.push((&newton, "newton-krylov did not converge"));
             }
-            Ok(solution) => &solution.profile,
-            Err(SolveError::NotFinite { .. }) => game.reference(),
-            Err(_) => return newton,
-        };
+        } else {
+            choices.push((&newton, "large eta: its path needs factorizations"));
+        }
         // (1 + ηB) log(1/gap) iterations are needed: beyond the limit there is nothing to hope for.
-        if 20.0 * game.eta().get() * game.payoff().payoff_bound() > FALLBACK_ITERATIONS as f64 {
-            return newton;
+        if 20.0 * scale <= FALLBACK_ITERATIONS as f64 {
+            choices.push((&slow, "nothing faster converged"));
         }
-        let fallback = MirrorProx { tolerance, max_iterations: FALLBACK_ITERATIONS };
-        let second = fallback.solve(game, start, observer);
-        match (newton, second) {
-            (Ok(first), Ok(second)) => {
-                let better = second.certificate.duality_gap < first.certificate.duality_gap;
-                Ok(if better { second } else { first })
+        first_to_converge(&choices, game, start, observer)
+    }
+}
+
+/// Runs solvers until one converges or is stopped; the best solution otherwise.
+fn first_to_converge(
+    choices: &[(&dyn NashSolver, &'static str)],
+    game: &RegularizedGame<'_>,
+    start: &Profile,
+    observer: &mut dyn Observer<Iteration>,
+) -> Result<Solution, SolveError> {
+    let mut best: Option<Solution> = None;
+    let mut failure = None;
+    for (solver, reason) in choices {
+        match solver.solve(game, start, observer) {
+            Ok(solution) => {
+                let solution = Solution { reason, ..solution };
+                let done = matches!(solution.status, Status::Converged | Status::Stopped);
+                let gap = solution.certificate.duality_gap;
+                if best.as_ref().is_none_or(|best| gap < best.certificate.duality_gap) {
+                    best = Some(solution);
+                }
+                if done {
+                    break;
+                }
             }
-            (Err(_), second) => second,
-            (first, Err(_)) => first,
+            // Another method may get through where this one left the range of f64.
+            Err(error @ SolveError::NotFinite { .. }) => failure = Some(error),
+            Err(error) => return Err(error),
         }
+    }
+    match (best, failure) {
+        (Some(best), _) => Ok(best),
+        (None, Some(error)) => Err(error),
+        (None, None) => unreachable!("there is always a first choice"),
     }
 }

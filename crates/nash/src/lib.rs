@@ -10,6 +10,8 @@
 //! |---|---|---|
 //! | [`ClosedForm`] | symmetric, one or two actions | O(1) |
 //! | [`Newton`] | any whose entries fit in memory | 2 to 40 factorizations |
+//! | [`NewtonKrylov`] | large, also matrix-free, moderate η | 5 to 100 products |
+//! | [`Batch`] | 10³ to 10⁷ small ones at once | a fraction of a microsecond each at 8 actions |
 //! | [`MirrorProx`] | any, also matrix-free | (1 + ηB) log(1/gap) pairs of products |
 //! | [`Automatic`] | picks among them, and falls back | |
 //!
@@ -40,6 +42,7 @@ mod automatic;
 mod batch;
 mod closed_form;
 mod continuation;
+mod krylov;
 mod lu;
 mod mirror_prox;
 mod newton;
@@ -52,5 +55,6 @@ mod two_player_system;
 pub use automatic::Automatic;
 pub use batch::{Batch, BatchGame, BatchOutcome, BatchSolution, BatchSolutions};
 pub use closed_form::ClosedForm;
+pub use krylov::NewtonKrylov;
 pub use mirror_prox::MirrorProx;
 pub use newton::Newton;

@@ -6,7 +6,7 @@ use nlhf_core::{
     DenseGame, Distribution, Eta, LowRankGame, MatrixFreeGame, NashSolver, Profile,
     RegularizedGame, SeedTree, SolveError, Status, Stream, ZeroSumGame,
 };
-use nlhf_nash::{Automatic, ClosedForm, MirrorProx, Newton};
+use nlhf_nash::{Automatic, ClosedForm, MirrorProx, Newton, NewtonKrylov};
 use nlhf_testkit::{
     check_closed_form, check_solver, closed_forms, cyclic_skew, random_general, random_prior,
     random_skew, strategies,
@@ -38,6 +38,7 @@ fn every_solver_obeys_the_laws() {
             games.iter().map(|(a, r)| RegularizedGame::new(a, r, eta).unwrap()).collect();
         check_solver(&Newton::default(), 1e-10, &games);
         check_solver(&MirrorProx::default(), 1e-10, &games);
+        check_solver(&NewtonKrylov::default(), 1e-10, &games);
         check_solver(&ClosedForm::default(), 1e-10, &games);
         check_solver(&Automatic::default(), 1e-10, &games);
     }

@@ -185,6 +185,10 @@ impl ZeroSumGame for DenseGame {
         self.skew
     }
 
+    fn dense_entries(&self) -> Option<&[f64]> {
+        Some(&self.entries)
+    }
+
     fn write_dense(&self, out: &mut [f64]) {
         out.copy_from_slice(&self.entries);
     }
