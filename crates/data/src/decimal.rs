@@ -1,7 +1,7 @@
 //! Decimal numbers as JSON writes them, to the nearest f64.
 //!
 //! ```text
-//! w·10⁻ᵏ,  0 < w < 2⁶⁴,  1 ≤ k ≤ 27:   W = w·2ᵃ and D = 5ᵏ·2ᵇ fill 64 bits, M = ⌊2¹²⁷/D⌋
+//! w·10⁻ᵏ,  0 < w < 2⁶⁴,  1 ≤ k ≤ 19:   W = w·2ᵃ and D = 5ᵏ·2ᵇ fill 64 bits, M = ⌊2¹²⁷/D⌋
 //! Q = ⌊W·M/2⁶⁴⌋ is ⌊W·2⁶³/D⌋ or one less:   M > 2¹²⁷/D − 1 and W < 2⁶⁴ lose less than two units
 //! ```
 //! So the quotient lies in `[Q, Q + 2)`. `Q` has 63 or 64 bits and f64 has 53: of the bits that go, nine
@@ -9,19 +9,13 @@
 //! interval lies on one side of a half, and one conversion of `Q` rounds the quotient to nearest. In one
 //! case of 256 the remainder `W·2⁶³ − Q·D` decides. Division by a product with the reciprocal:
 //! T. Granlund and P. L. Montgomery, "Division by invariant integers using multiplication", PLDI 1994.
-//! What does not have this form is left to the standard library, which is exact as well.
+//! What does not have this form, such as a number with an exponent, is left to the standard library,
+//! which is exact as well.
 
-/// The largest `k`: 5²⁷ is the last power of five below 2⁶³.
-const MAX_DECIMALS: usize = 27;
-/// More digits may not fit into 64 bits.
+/// More digits may not fit into 64 bits; there are never more decimals than digits.
 const MAX_DIGITS: usize = 19;
 /// The bits of a quotient that surely lie below the one of a half.
 const LOW_BITS: u64 = (1 << 9) - 1;
-/// Powers of ten that are exact, and so is their product with `w < 2⁵³` up to one rounding.
-const TENS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-];
 
 /// A power of five to divide by.
 #[derive(Clone, Copy)]
@@ -34,13 +28,13 @@ struct Divisor {
     shift: u32,
 }
 
-const DIVISORS: [Divisor; MAX_DECIMALS + 1] = divisors();
+const DIVISORS: [Divisor; MAX_DIGITS + 1] = divisors();
 
 #[expect(clippy::cast_possible_truncation, reason = "2¹²⁷/D < 2⁶⁴ since D > 2⁶³ for k ≥ 1")]
-const fn divisors() -> [Divisor; MAX_DECIMALS + 1] {
-    let mut all = [Divisor { scaled: 0, reciprocal: 0, shift: 0 }; MAX_DECIMALS + 1];
+const fn divisors() -> [Divisor; MAX_DIGITS + 1] {
+    let mut all = [Divisor { scaled: 0, reciprocal: 0, shift: 0 }; MAX_DIGITS + 1];
     let (mut k, mut power) = (1, 1_u64);
-    while k <= MAX_DECIMALS {
+    while k <= MAX_DIGITS {
         power *= 5;
         let shift = power.leading_zeros();
         let scaled = power << shift;
@@ -52,73 +46,63 @@ const fn divisors() -> [Divisor; MAX_DECIMALS + 1] {
 
 /// Reads the number at `at` and moves behind it; nothing if there is none in JSON's grammar, or one
 /// beyond the range of f64.
+#[inline]
 pub(crate) fn number(text: &[u8], at: &mut usize) -> Option<f64> {
-    let start = *at;
-    let negative = text.get(start) == Some(&b'-');
-    let first = start + usize::from(negative);
-    let mut w = 0_u64;
-    let mut end = first;
-    let mut n_digits = 0;
-    match text.get(first)? {
-        b'0' => end += 1,
-        b'1'..=b'9' => {
-            // Most have one digit or two here.
-            while let Some(digit @ b'0'..=b'9') = text.get(end) {
-                w = w.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
-                end += 1;
-            }
-            n_digits = end - first;
-        }
-        _ => return None,
+    let negative = text.get(*at) == Some(&b'-');
+    let first = *at + usize::from(negative);
+    let (mut w, mut point) = (0_u64, first);
+    while let Some(digit @ b'0'..=b'9') = text.get(point) {
+        w = w.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        point += 1;
     }
-    let mut decimals = 0;
-    if text.get(end) == Some(&b'.') {
-        let start = end + 1;
-        (w, end) = digits(text, start, w);
-        if end == start {
-            return None;
-        }
-        decimals = end - start;
-        n_digits += decimals;
-        if n_digits > MAX_DIGITS && n_digits == decimals {
-            // Zeros in front do not count.
-            n_digits -= text[start..end].iter().take_while(|digit| **digit == b'0').count();
-        }
+    let usual = point == first + 1 || (point > first && text[first] != b'0');
+    if !usual || text.get(point) != Some(&b'.') {
+        return any_number(text, at);
     }
-    let mut exponent = 0;
-    if let Some(b'e' | b'E') = text.get(end) {
-        (exponent, end) = read_exponent(text, end + 1)?;
+    let (w, end) = digits(text, point + 1, w);
+    let decimals = end - point - 1;
+    // A zero in front of the point does not count.
+    let n_digits = decimals + point - first - usize::from(text[first] == b'0');
+    if n_digits > MAX_DIGITS || decimals == 0 || matches!(text.get(end), Some(b'e' | b'E')) {
+        return any_number(text, at);
     }
     *at = end;
-    let exponent = exponent - i64::try_from(decimals).ok()?;
-    let size = if n_digits > MAX_DIGITS { None } else { nearest(w, exponent) };
-    if let Some(size) = size {
-        return Some(if negative { -size } else { size });
-    }
-    let parsed: f64 = str::from_utf8(&text[start..end]).ok()?.parse().ok()?;
-    parsed.is_finite().then_some(parsed)
+    let size = if w == 0 { 0.0 } else { divide(w, decimals) };
+    Some(if negative { -size } else { size })
 }
 
-/// The f64 nearest to `w·10^exponent`, for the usual exponents.
-fn nearest(w: u64, exponent: i64) -> Option<f64> {
-    if w == 0 {
-        return Some(0.0);
-    }
-    match usize::try_from(-exponent) {
-        Ok(0) => Some(w as f64),
-        Ok(k) if k <= MAX_DECIMALS => Some(divide(w, k)),
-        Ok(_) => None,
-        Err(_) => {
-            let ten = TENS.get(usize::try_from(exponent).ok()?)?;
-            (w < 1 << 53).then(|| w as f64 * ten)
+/// The same for whole numbers, exponents, and more digits than fit.
+#[cold]
+fn any_number(text: &[u8], at: &mut usize) -> Option<f64> {
+    let skip_digits = |mut end: usize| {
+        while text.get(end).is_some_and(u8::is_ascii_digit) {
+            end += 1;
         }
+        end
+    };
+    let start = *at;
+    let first = start + usize::from(text.get(start) == Some(&b'-'));
+    let mut end = if text.get(first) == Some(&b'0') { first + 1 } else { skip_digits(first) };
+    let mut complete = end > first;
+    if text.get(end) == Some(&b'.') {
+        let decimals = end + 1;
+        end = skip_digits(decimals);
+        complete &= end > decimals;
     }
+    if let Some(b'e' | b'E') = text.get(end) {
+        let exponent = end + 1 + usize::from(matches!(text.get(end + 1), Some(b'-' | b'+')));
+        end = skip_digits(exponent);
+        complete &= end > exponent;
+    }
+    *at = end;
+    let number: f64 = str::from_utf8(&text[start..end]).ok()?.parse().ok()?;
+    (complete && number.is_finite()).then_some(number)
 }
 
-/// The f64 nearest to `w·10⁻ᵏ`, `w > 0`, `1 ≤ k ≤ 27`.
+/// The f64 nearest to `w·10⁻ᵏ`, `w > 0`, `1 ≤ k ≤ 19`.
 #[expect(clippy::cast_possible_truncation, reason = "the high half of a product of 64-bit numbers")]
 #[expect(clippy::cast_possible_wrap, reason = "halved, so below 2⁶³; shifts and k are below 64")]
-#[expect(clippy::cast_sign_loss, reason = "the exponent lies between -152 and 0")]
+#[expect(clippy::cast_sign_loss, reason = "the exponent lies between -144 and 0")]
 fn divide(w: u64, k: usize) -> f64 {
     let Divisor { scaled, reciprocal, shift } = DIVISORS[k];
     let zeros = w.leading_zeros();
@@ -183,21 +167,6 @@ fn eight_digits(values: u64) -> u64 {
     let even = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
     let odd = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
     even.wrapping_add(odd) >> 32
-}
-
-/// The exponent behind its letter, and where it ends.
-fn read_exponent(text: &[u8], mut at: usize) -> Option<(i64, usize)> {
-    let negative = text.get(at) == Some(&b'-');
-    at += usize::from(matches!(text.get(at), Some(b'-' | b'+')));
-    let start = at;
-    let mut exponent = 0_i64;
-    while let Some(digit @ b'0'..=b'9') = text.get(at) {
-        exponent = exponent.saturating_mul(10).saturating_add(i64::from(digit - b'0'));
-        at += 1;
-    }
-    // Beyond this a number is zero or out of range, however many digits it has before.
-    let exponent = exponent.min(1 << 32);
-    (at > start).then_some((if negative { -exponent } else { exponent }, at))
 }
 
 #[cfg(test)]

@@ -11,13 +11,13 @@
 //! size. What will be in the archive is kept in temporary files without a name, since an array begins
 //! with its length: memory stays flat, and an interrupt leaves nothing.
 
-use crate::npy;
+mod spool;
+
 use crate::zip_writer::ZipWriter;
 use crate::{AtomicFile, DataError, GameBatch, GameRef, Outcome, SolutionBatch, SolutionRef};
-use flate2::Crc;
 use nlhf_core::Status;
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use spool::Spool;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// What `statuses` count.
@@ -221,73 +221,132 @@ const fn code(status: Status) -> u8 {
     }
 }
 
-/// The entries of an array on their way: a temporary file that has no name.
-#[derive(Debug)]
-struct Spool {
-    file: File,
-    buffer: Vec<u8>,
-    n_written: u64,
-    crc: Crc,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::npy::Header;
+    use crate::{GameDefaults, GamePlace, parse_game, zip};
+    use std::io::Read;
 
-/// What is kept in memory of each array.
-const SPOOL_BYTES: usize = 1 << 17;
-
-impl Spool {
-    fn new(folder: &Path) -> io::Result<Self> {
-        let file = tempfile::tempfile_in(folder).or_else(|_| tempfile::tempfile())?;
-        Ok(Self { file, buffer: Vec::new(), n_written: 0, crc: Crc::new() })
+    /// The shape and the bytes of every array.
+    fn arrays(path: &Path) -> Vec<(String, String, Vec<u8>)> {
+        let entries = zip::directory(path).unwrap();
+        let read = |entry: &zip::Entry| {
+            let (mut reader, mut bytes) = (entry.open(path).unwrap(), Vec::new());
+            reader.read_to_end(&mut bytes).unwrap();
+            let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]])) + 10;
+            assert_eq!(length % 64, 0);
+            let header = String::from_utf8_lossy(&bytes[10..length]).into_owned();
+            (entry.name.clone(), header, bytes[length..].to_vec())
+        };
+        entries.iter().map(read).collect()
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= SPOOL_BYTES { self.flush() } else { Ok(()) }
+    fn f64s(bytes: &[u8]) -> Vec<f64> {
+        bytes.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
     }
 
-    fn write_f64s(&mut self, numbers: &[f64]) -> io::Result<()> {
-        self.buffer.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
-        self.write(&[])
+    fn batch(line: &str) -> GameBatch {
+        let mut games = GameBatch::default();
+        match parse_game(line, Path::new("g"), 3, &GameDefaults::default()) {
+            Ok(record) => games.push_record(&record, GamePlace::Line(3)),
+            Err(error) => games.push_bad(GamePlace::Line(3), "3".to_owned(), &error),
+        }
+        games
     }
 
-    fn write_nans(&mut self, count: usize) -> io::Result<()> {
-        (0..count).try_for_each(|_| self.write(&f64::NAN.to_le_bytes()))
+    fn solved(log_policy: &[f64], log_opponent: Option<&[f64]>) -> SolutionBatch {
+        let mut solutions = SolutionBatch::default();
+        let (value, duality_gap) = (0.25, 1e-12);
+        let status = Status::IterationLimit;
+        let iterations = 9;
+        solutions.push(SolutionRef {
+            status,
+            log_policy,
+            log_opponent,
+            value,
+            duality_gap,
+            iterations,
+        });
+        solutions
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.crc.update(&self.buffer);
-        self.file.write_all(&self.buffer)?;
-        self.n_written += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
+    #[test]
+    fn rows_stay_in_place_whatever_comes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.npz");
+        let game = |rest: &str| {
+            batch(&format!(r#"{{"eta":1,"scale":"log-odds","payoff":[[0,1],[-1,0]]{rest}}}"#))
+        };
+        let mut arrays_out = SolutionArrays::new(&path).unwrap();
+        arrays_out.append(&batch("{}"), &SolutionBatch::default()).unwrap();
+        arrays_out.append(&game(""), &solved(&[-0.5, -1.0], None)).unwrap();
+        let own = game(r#","opponent_prior":[1,3]"#);
+        arrays_out.append(&own, &solved(&[-2.0, -3.0], Some(&[-4.0, -5.0]))).unwrap();
+        let mut failed = SolutionBatch::default();
+        failed.push_failure("é".repeat(150));
+        arrays_out.append(&own, &failed).unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
+        arrays_out.write(&mut file).unwrap();
+        file.commit().unwrap();
+
+        let arrays = arrays(&path);
+        let array = |name: &str| {
+            let (_, header, bytes) = arrays.iter().find(|(found, ..)| found == name).unwrap();
+            let shape = header.split("'shape': ").nth(1).unwrap().split(", }").next().unwrap();
+            (shape.to_owned(), bytes.clone())
+        };
+        let nan = f64::NAN.to_bits();
+        let bits = |numbers: &[f64]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        let (shape, rows) = array("log_policies.npy");
+        let rows = f64s(&rows);
+        assert_eq!((shape.as_str(), &rows[2..6]), ("(4, 2)", &[-0.5, -1.0, -2.0, -3.0][..]));
+        let (shape, opponents) = array("log_opponents.npy");
+        let opponents = f64s(&opponents);
+        let expected = ("(4, 2)", &[-0.5, -1.0, -4.0, -5.0][..]);
+        assert_eq!((shape.as_str(), &opponents[2..6]), expected);
+        for rows in [rows, opponents] {
+            assert_eq!(bits(&[rows[0], rows[1], rows[6], rows[7]]), [nan; 4]);
+        }
+        let (shape, values) = array("values.npy");
+        assert_eq!((shape.as_str(), &f64s(&values)[1..3]), ("(4,)", &[0.25, 0.25][..]));
+        assert_eq!(array("statuses.npy").1, [5, 2, 2, 4]);
+        assert_eq!(array("iterations.npy").1, [0, 9, 9, 0].map(u32::to_le_bytes).concat());
+        let (shape, unsolved) = array("unsolved.npy");
+        assert_eq!((shape.as_str(), unsolved), ("(2,)", [0_u64, 3].map(u64::to_le_bytes).concat()));
+        let (_, reasons) = array("reasons.npy");
+        assert!(reasons.starts_with(b"expected \"eta\" positive and finite"));
+        assert_eq!(reasons[REASON_BYTES..], *"é".repeat(100).as_bytes(), "cut at a character");
+        let (shape, names) = array("status_names.npy");
+        assert_eq!((shape.as_str(), names.len()), ("(6,)", 6 * 4 * LONGEST_NAME));
+        assert_eq!(STATUS_NAMES.map(str::len).into_iter().max(), Some(LONGEST_NAME));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
     }
 
-    /// A second array that begins with what this one has.
-    fn copied(&mut self, folder: &Path) -> io::Result<Self> {
-        self.flush()?;
-        let mut copy = Self::new(folder)?;
-        self.file.seek(SeekFrom::Start(0))?;
-        copy.n_written = io::copy(&mut self.file, &mut copy.file)?;
-        copy.crc.combine(&self.crc);
-        Ok(copy)
-    }
+    #[test]
+    fn the_archive_is_read_by_our_own_reader() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.npz");
+        let wide = r#"{"eta":1,"scale":"payoff","payoff":[[0,1,2]]}"#;
+        let mut arrays = SolutionArrays::new(&path).unwrap();
+        arrays.append(&batch("{}"), &SolutionBatch::default()).unwrap();
+        arrays.append(&batch(wide), &solved(&[0.0], Some(&[-1.0, -2.0, -3.0]))).unwrap();
+        let other = batch(r#"{"eta":1,"scale":"payoff","payoff":[[0,1]]}"#);
+        let error = arrays.append(&other, &solved(&[0.0], Some(&[0.0, 0.0]))).unwrap_err();
+        let expected = "1 x 3 like the first, found 1 x 2 of game 3";
+        assert!(error.to_string().ends_with(expected), "{error}");
+        arrays.write(&mut AtomicFile::create(&path).unwrap()).unwrap();
+        assert!(!path.exists(), "not committed");
 
-    fn write_to<W: Write>(
-        mut self,
-        zip: &mut ZipWriter<W>,
-        name: &str,
-        descr: &str,
-        shape: &str,
-    ) -> io::Result<()> {
-        self.flush()?;
-        let header = npy::header(descr, shape);
-        let mut crc = Crc::new();
-        crc.update(&header);
-        crc.combine(&self.crc);
-        let size = header.len() as u64 + self.n_written;
-        let out = zip.start(&format!("{name}.npy"), size, crc.sum())?;
-        out.write_all(&header)?;
-        self.file.seek(SeekFrom::Start(0))?;
-        io::copy(&mut self.file, out)?;
-        Ok(())
+        let mut arrays = SolutionArrays::new(&path).unwrap();
+        arrays.append(&batch("{}"), &SolutionBatch::default()).unwrap();
+        arrays.append(&batch(wide), &solved(&[0.0], Some(&[-1.0, -2.0, -3.0]))).unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
+        arrays.write(&mut file).unwrap();
+        file.commit().unwrap();
+        let entries = zip::directory(&path).unwrap();
+        let opponents = entries.iter().find(|entry| entry.name == "log_opponents.npy").unwrap();
+        let (header, _) = Header::read(&mut opponents.open(&path).unwrap(), &path).unwrap();
+        assert_eq!(header.shape, [2, 3]);
     }
 }

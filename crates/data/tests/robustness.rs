@@ -14,8 +14,11 @@ fn damage(name: &str, content: &[u8], read: impl Fn(&Path) -> bool) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     let refused = |bytes: &[u8]| {
+        // A new file each time: some file systems bring one that is overwritten to the disk at once.
         std::fs::write(&path, bytes).unwrap();
-        !read(&path)
+        let refused = !read(&path);
+        std::fs::remove_file(&path).unwrap();
+        refused
     };
     assert!(!refused(content), "{name} is fine");
     let mut n_refused = 0;
