@@ -1,7 +1,7 @@
 //! `nlhf`: Nash learning from human feedback on the command line.
 //!
 //! The only place of the workspace that prints. Standard output carries results, standard error
-//! progress, notes and errors. Exit codes: 0 done, 1 done but something did not converge, 2 bad input.
+//! progress, notes and errors. Exit codes: 0 done, 1 done but something is marked, 2 bad input.
 
 #![allow(
     clippy::print_stdout,
@@ -44,7 +44,8 @@ Examples:
   nlhf solve games.jsonl --output solved.jsonl   solve games that you already have
   nlhf compare games.jsonl --plot gaps.svg       see how published methods do on them
 
-Exit codes: 0 done; 1 done, but something did not converge (it is marked); 2 bad input.";
+Exit codes: 0 done; 1 done, but something is marked as not converged or
+as no game; 2 bad input.";
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
@@ -72,15 +73,15 @@ enum Command {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Done,
-    /// Results are written, but some are marked as not converged.
-    NotConverged,
+    /// Results are written, but some are marked: not converged, or no game.
+    Marked,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(&cli) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::NotConverged) => ExitCode::from(1),
+        Ok(Outcome::Marked) => ExitCode::from(1),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("nlhf: {}", render::error_chain(&error));

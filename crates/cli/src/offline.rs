@@ -117,7 +117,7 @@ pub(crate) fn run(args: &OfflineArgs, global: &Global) -> anyhow::Result<Outcome
         write!(std::io::stdout(), "{}", summary::render(args, &problem, &learned))?;
     }
     let converged = learned.report.n_unconverged() == 0;
-    Ok(if converged { Outcome::Done } else { Outcome::NotConverged })
+    Ok(if converged { Outcome::Done } else { Outcome::Marked })
 }
 
 /// The files that are read, which no output may replace.

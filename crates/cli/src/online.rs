@@ -88,7 +88,7 @@ pub(crate) fn run(args: &OnlineArgs, global: &Global) -> anyhow::Result<Outcome>
         write_summary(&mut std::io::stdout().lock(), args, &problem, &learned)?;
     }
     let unconverged = learned.report.rounds.iter().any(|round| round.n_unconverged > 0);
-    Ok(if unconverged { Outcome::NotConverged } else { Outcome::Done })
+    Ok(if unconverged { Outcome::Marked } else { Outcome::Done })
 }
 
 struct Learn<'a> {

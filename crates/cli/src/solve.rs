@@ -1,19 +1,22 @@
 //! `nlhf solve`: certified equilibria of games in a file, one line a game, in the order given.
 
+mod pipeline;
+mod sink;
+mod summary;
+
 use crate::game::parse_eta;
 use crate::progress::Progress;
-use crate::{Global, Outcome, outputs, render};
-use anyhow::{Context, ensure};
+use crate::{Global, Outcome, outputs};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
-use nlhf::core::{Eta, NashSolver, RegularizedGame, Status};
+use nlhf::core::Eta;
 use nlhf::data::{
-    AtomicFile, DataError, GameDefaults, GameRecord, GameScale, LineReader, SolutionLine,
-    is_game_matrix, parse_game, read_game_matrix, write_jsonl,
+    GameBatch, GameDefaults, GameFile, GamePlace, GameScale, is_game_matrix, read_game_matrix,
 };
-use nlhf::nash::Automatic;
-use rayon::prelude::*;
-use std::io::{BufWriter, IsTerminal, Write};
+use sink::Sink;
+pub(crate) use sink::status_name;
 use std::path::PathBuf;
+use summary::Summary;
 
 /// Solve KL-regularized games: preference matrices, log-odds, or any payoffs.
 ///
@@ -21,7 +24,8 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct SolveArgs {
-    /// Games: JSONL (plain or gzip), a .csv or .npy matrix, or - for JSONL on standard input
+    /// Games: JSONL (plain or gzip), arrays in an .npz archive, a .csv or .npy matrix, or - for JSONL on
+    /// standard input
     games: PathBuf,
     /// The factor of the payoffs against the KL term, for games that do not name their own
     #[arg(long, value_parser = parse_eta, allow_hyphen_values = true)]
@@ -32,16 +36,24 @@ pub(crate) struct SolveArgs {
     /// The largest duality gap that counts as converged, in units of the payoff
     #[arg(long, default_value_t = 1e-10, value_parser = parse_tolerance, allow_hyphen_values = true)]
     tolerance: f64,
-    /// Write JSONL here; without it, a table on a terminal and JSONL in a pipe
+    /// Write JSONL here, or arrays if the name ends in .npz; without it, a table on a terminal and
+    /// JSONL in a pipe
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Stop at the first game that is none, and write nothing; without it, the game is marked as
+    /// invalid and the others are solved
+    #[arg(long)]
+    strict: bool,
 }
 
 const AFTER_HELP: &str = "\
-Example:
+Examples:
   echo '{\"eta\": 5, \"scale\": \"payoff\", \"payoff\": [[0, 1], [2, -1]]}' \\
     | nlhf solve -
   nlhf solve winrates.csv --eta 20 --scale probability
+  python3 -c 'import numpy; p = numpy.full((9, 2, 2), 0.5);
+    numpy.savez(\"games.npz\", payoffs=p, etas=10.0, scale=\"probability\")'
+  nlhf solve games.npz --output solved.npz
 
 A game a line:
   {\"id\"?, \"eta\", \"scale\", \"payoff\": [[…]], \"prior\"?, \"opponent_prior\"?}
@@ -51,10 +63,23 @@ A game a line:
   prior           uniform unless given; divided by its sum; 0 is never played
   opponent_prior  the prior, if the matrix is square
 
+The same as arrays, by numpy.savez or savez_compressed, which spares parsing:
+  payoffs [N, n, m]; etas () or [N], or --eta; scale one text, or --scale;
+  priors [n] or [N, n]?; opponent_priors [m] or [N, m]?
+  A game is called by its index, from 0.
+
 Written, a line a game:
   id, status, policy, log_policy, opponent and log_opponent (where the two
   may differ), value (1/2 is even on the scale probability), duality_gap,
-  iterations. A log-probability of minus infinity is null.
+  iterations, method. A log-probability of minus infinity is null.
+  What is no game gives {id, status: \"invalid\", line or index, reason}; if
+  the solver breaks down the status is \"failed\".
+
+Written to .npz, if all games have one size; row k is the k-th game:
+  log_policies [N, n], log_opponents [N, m] (where the two may differ),
+  values, duality_gaps, iterations, statuses [N] (positions in
+  status_names), unsolved [K] and reasons [K] (games without a solution,
+  whose policies are NaN)
 
 A .csv matrix may have names in its first row and column, and may miss
 P + P' = 1 by rounding.";
@@ -86,173 +111,39 @@ pub(crate) fn parse_tolerance(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Games read, solved in parallel and written before the next ones are read: memory stays flat.
-const BATCH: usize = 1024;
-
-/// Where solutions go.
-enum Sink {
-    File(AtomicFile),
-    Pipe(BufWriter<std::io::Stdout>),
-    Table(render::Table),
-}
-
-#[derive(Default)]
-struct Tally {
-    games: usize,
-    unconverged: usize,
-    max_gap: f64,
-    iterations: usize,
-    notes: usize,
-}
-
 pub(crate) fn run(args: &SolveArgs, global: &Global) -> anyhow::Result<Outcome> {
-    let mut sink = match &args.output {
-        Some(path) => {
-            outputs::check_distinct(&[path], &[&args.games])?;
-            Sink::File(outputs::open(path)?)
-        }
-        None if std::io::stdout().is_terminal() => Sink::Table(render::Table::new(&[
-            "game",
-            "status",
-            "value",
-            "duality gap",
-            "iterations",
-            "most played",
-        ])),
-        None => Sink::Pipe(BufWriter::new(std::io::stdout())),
+    if let Some(path) = &args.output {
+        outputs::check_distinct(&[path], &[&args.games])?;
+    }
+    let mut output = Output {
+        sink: Sink::open(args.output.as_deref())?,
+        summary: Summary::new(args, global),
+        spinner: Progress::spinner(global),
     };
-    let mut spinner = Progress::spinner(global);
-    let mut tally = Tally::default();
+    let scale = args.scale.map(GameScale::from);
     if is_game_matrix(&args.games) {
         let eta = args.eta.context("a matrix file needs --eta, as in --eta 10")?;
-        let scale =
-            args.scale.context("a matrix file needs --scale probability, log-odds or payoff")?;
-        let record = read_game_matrix(&args.games, eta, scale.into())?;
-        let line = solve(&record, args.tolerance)?;
-        emit(&mut sink, &mut tally, &record, &line, global)?;
+        let scale = scale.context("a matrix file needs --scale probability, log-odds or payoff")?;
+        let record = read_game_matrix(&args.games, eta, scale)?;
+        let mut games = GameBatch::default();
+        games.push_record(&record, GamePlace::Index(0));
+        drop(record);
+        pipeline::run_batch(games, args.tolerance, &mut output)?;
     } else {
-        let defaults = GameDefaults { eta: args.eta, scale: args.scale.map(GameScale::from) };
-        let mut reader = LineReader::open(&args.games)?;
-        loop {
-            let batch = read_batch(&mut reader)?;
-            let path = reader.path();
-            if batch.is_empty() {
-                break;
-            }
-            let solved: anyhow::Result<Vec<(GameRecord, SolutionLine)>> = batch
-                .into_par_iter()
-                .map(|(number, text)| {
-                    let record = parse_game(&text, path, number, &defaults)?;
-                    let line = solve(&record, args.tolerance)
-                        .with_context(|| format!("{}:{number}", path.display()))?;
-                    Ok((record, line))
-                })
-                .collect();
-            for (record, line) in solved? {
-                emit(&mut sink, &mut tally, &record, &line, global)?;
-            }
-            let solved = format!("{} solved", render::counted(tally.games, "game"));
-            spinner.update(tally.games as u64, solved);
-        }
+        let defaults = GameDefaults { eta: args.eta, scale };
+        let file = GameFile::open(&args.games, defaults)?;
+        pipeline::run(file, args.tolerance, &mut output)?;
     }
+    let Output { sink, summary, spinner } = output;
     spinner.finish();
-    let name = args.games.to_str().filter(|name| *name != "-").unwrap_or("<stdin>");
-    ensure!(tally.games > 0, "{name}: expected games, found an empty file");
-    finish(sink, &tally, args, global)
+    summary.check_any()?;
+    sink.finish()?;
+    Ok(summary.finish())
 }
 
-fn read_batch(reader: &mut LineReader) -> Result<Vec<(u64, String)>, DataError> {
-    let mut batch = Vec::new();
-    while batch.len() < BATCH {
-        match reader.next_line()? {
-            Some(line) => batch.push((line.number, line.text.to_owned())),
-            None => break,
-        }
-    }
-    Ok(batch)
-}
-
-fn solve(record: &GameRecord, tolerance: f64) -> anyhow::Result<SolutionLine> {
-    let game = RegularizedGame::new(&record.payoff, &record.reference, record.eta)?;
-    let solution = Automatic { tolerance }.solve(&game, &record.reference, &mut ())?;
-    Ok(SolutionLine::new(record, &solution))
-}
-
-fn emit(
-    sink: &mut Sink,
-    tally: &mut Tally,
-    record: &GameRecord,
-    line: &SolutionLine,
-    global: &Global,
-) -> anyhow::Result<()> {
-    tally.games += 1;
-    tally.unconverged += usize::from(line.status != Status::Converged);
-    tally.max_gap = tally.max_gap.max(line.duality_gap);
-    tally.iterations += line.iterations;
-    for note in &record.notes {
-        // A batch of a million games with the same habit is told about it a few times only.
-        if tally.notes < 3 && !global.quiet {
-            eprintln!("nlhf: game {}: {note}", record.id);
-        }
-        tally.notes += 1;
-    }
-    match sink {
-        Sink::File(file) => Ok(file.write_line(line)?),
-        Sink::Pipe(pipe) => Ok(write_jsonl(pipe, line)?),
-        Sink::Table(table) => {
-            let mut ranked: Vec<(usize, f64)> = line.policy.iter().copied().enumerate().collect();
-            ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-            let top = ranked.iter().take(3).map(|(action, p)| format!("{action}: {p:.3}"));
-            table.row(vec![
-                line.id.clone(),
-                status_name(line.status).to_owned(),
-                render::number(line.value),
-                format!("{:.1e}", line.duality_gap),
-                line.iterations.to_string(),
-                top.collect::<Vec<_>>().join("  "),
-            ]);
-            Ok(())
-        }
-    }
-}
-
-pub(crate) fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Converged => "converged",
-        Status::Stalled => "stalled",
-        Status::IterationLimit => "iteration-limit",
-        Status::Stopped => "stopped",
-    }
-}
-
-fn finish(sink: Sink, tally: &Tally, args: &SolveArgs, global: &Global) -> anyhow::Result<Outcome> {
-    match sink {
-        Sink::File(file) => file.commit()?,
-        Sink::Pipe(mut pipe) => pipe.flush()?,
-        Sink::Table(table) => write!(std::io::stdout(), "{table}")?,
-    }
-    if tally.notes > 3 && !global.quiet {
-        eprintln!("nlhf: {} more notes of this kind", render::count(tally.notes - 3));
-    }
-    if !global.quiet {
-        let games = render::counted(tally.games, "game");
-        let solved = tally.games - tally.unconverged;
-        eprintln!(
-            "{games}, {} with a duality gap of at most {:e}; largest gap {:.1e}; {:.1} iterations a game",
-            render::count(solved),
-            args.tolerance,
-            tally.max_gap,
-            tally.iterations as f64 / tally.games.max(1) as f64
-        );
-        if let Some(path) = &args.output {
-            eprintln!("written to {}", path.display());
-        }
-        if tally.unconverged > 0 {
-            eprintln!(
-                "{} did not reach the tolerance: their status says why, their gap how far they got",
-                render::counted(tally.unconverged, "game")
-            );
-        }
-    }
-    Ok(if tally.unconverged == 0 { Outcome::Done } else { Outcome::NotConverged })
+/// Where solutions go, and what is said about them.
+struct Output {
+    sink: Sink,
+    summary: Summary,
+    spinner: Progress,
 }

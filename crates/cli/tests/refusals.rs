@@ -129,7 +129,7 @@ fn write_npy(path: &Path, n: usize, m: usize) {
 }
 
 #[test]
-fn bad_games_are_refused_by_file_and_line() {
+fn strictly_bad_games_are_refused_by_file_and_line() {
     let good = "{\"eta\": 1, \"scale\": \"payoff\", \"payoff\": [[0]]}";
     for (bad, expected) in [
         ("{\"eta\": 0, \"scale\": \"payoff\", \"payoff\": [[0]]}", ":2: expected"),
@@ -151,10 +151,17 @@ fn bad_games_are_refused_by_file_and_line() {
         let room = Room::new();
         let file = room.file("games.jsonl", &format!("{good}\n{bad}\n"));
         let output = room.path("solved.jsonl");
-        let refused = nlhf(&["solve", &file, "--output", output.to_str().unwrap()]);
+        let solve = ["solve", &file, "--strict"];
+        let refused = nlhf(&[&solve[..], &["--output", output.to_str().unwrap()]].concat());
         assert_refused(&refused, expected);
-        assert!(stderr(&refused).contains("games.jsonl"), "{}", stderr(&refused));
+        assert!(stderr(&refused).contains("games.jsonl:2: "), "{}", stderr(&refused));
         assert_eq!(room.names(), ["games.jsonl"], "nothing half-written");
+        assert_refused(&nlhf(&solve), expected);
+        // A file that is nothing but this was not meant to be games.
+        let file = room.file("games.jsonl", &format!("{bad}\n\n{bad}\n"));
+        let refused = nlhf(&["solve", &file]);
+        assert_refused(&refused, "none of 2 games can be solved");
+        assert!(stderr(&refused).contains("games.jsonl:1: "), "{}", stderr(&refused));
     }
     assert_refused(&nlhf_with_input(&["solve", "-"], ""), "empty");
 }

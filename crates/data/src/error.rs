@@ -119,6 +119,22 @@ impl DataError {
         Self::Io { path: shown(path), reason }
     }
 
+    /// The message without the file and the line that it begins with.
+    pub(crate) fn without_place(&self) -> String {
+        let text = self.to_string();
+        let place = match self {
+            Self::Line { path, line, .. }
+            | Self::Json { path, line, .. }
+            | Self::Unlisted { path, line, .. }
+            | Self::SingleCandidate { path, line, .. } => format!("{}:{line}: ", path.display()),
+            Self::Io { path, .. }
+            | Self::Empty { path, .. }
+            | Self::File { path, .. }
+            | Self::Rows { path, .. } => format!("{}: ", path.display()),
+        };
+        text.strip_prefix(&place).map(str::to_owned).unwrap_or(text)
+    }
+
     pub(crate) fn empty(path: &Path, expected: &'static str) -> Self {
         Self::Empty { path: shown(path), expected }
     }
@@ -209,6 +225,9 @@ mod tests {
                 .starts_with("<stdin>:3: expected well-formed JSON, found at column 2: trailing")
         );
         assert!(!error.to_string().contains("line 1"), "{error}");
+        assert!(error.without_place().starts_with("expected well-formed JSON"), "{error}");
+        let error = DataError::file(Path::new("a: b"), "x", "y");
+        assert_eq!(error.without_place(), "expected x, found y");
     }
 
     #[test]

@@ -183,24 +183,61 @@ pub fn parse_game(
     };
     let refuse = |(expected, found): (String, String)| place.error(expected, found);
     let (n, m, values) = row.payoff.checked("payoff").map_err(refuse)?;
-    let payoff = game(scale, n, m, values).map_err(refuse)?;
-    within_range(eta, &payoff).map_err(refuse)?;
-    let mut notes = Vec::new();
-    let mut prior = |numbers: &Numbers, player: Player, n_actions| {
-        let masses = numbers.checked(player.field())?;
-        masses.map(|masses| normalized(masses, n_actions, player, &mut notes)).transpose()
-    };
-    let row_prior = prior(&row.prior, Player::Row, n).map_err(refuse)?;
-    let row_prior = row_prior.unwrap_or_else(|| Distribution::uniform(n));
-    let column_prior = prior(&row.opponent_prior, Player::Column, m).map_err(refuse)?;
-    let column_prior = column_prior
-        .unwrap_or_else(|| if n == m { row_prior.clone() } else { Distribution::uniform(m) });
-    let reference = Profile { row: row_prior, column: column_prior };
-    Ok(GameRecord { id, eta, scale, payoff, reference, notes })
+    let prior = row.prior.checked(Player::Row.field()).map_err(refuse)?;
+    let opponent_prior = row.opponent_prior.checked(Player::Column.field()).map_err(refuse)?;
+    let parts = GameParts { eta, scale, shape: (n, m), values, prior, opponent_prior };
+    parts.checked(id).map_err(refuse)
+}
+
+/// What a file says about a game, each part well-formed by itself.
+pub(crate) struct GameParts<'a> {
+    pub(crate) eta: Eta,
+    pub(crate) scale: GameScale,
+    pub(crate) shape: (usize, usize),
+    pub(crate) values: Vec<f64>,
+    pub(crate) prior: Option<&'a [f64]>,
+    pub(crate) opponent_prior: Option<&'a [f64]>,
+}
+
+impl GameParts<'_> {
+    /// Checks what must fit together; the error is what was expected and what was found.
+    pub(crate) fn checked(self, id: String) -> Result<GameRecord, (String, String)> {
+        let Self { eta, scale, shape: (n, m), values, prior, opponent_prior } = self;
+        let payoff = game(scale, n, m, values)?;
+        within_range(eta, &payoff)?;
+        let mut notes = Vec::new();
+        let mut reference = |masses: Option<&[f64]>, player: Player, n_actions| {
+            masses.map(|masses| normalized(masses, n_actions, player, &mut notes)).transpose()
+        };
+        let row = reference(prior, Player::Row, n)?;
+        let column = reference(opponent_prior, Player::Column, m)?;
+        let row = row.unwrap_or_else(|| Distribution::uniform(n));
+        let column =
+            column.unwrap_or_else(|| if n == m { row.clone() } else { Distribution::uniform(m) });
+        let reference = Profile { row, column };
+        Ok(GameRecord { id, eta, scale, payoff, reference, notes })
+    }
+}
+
+/// The id of a line that is no game otherwise, if that much of it can be read.
+#[cold]
+pub(crate) fn id_of(line: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow, default)]
+        id: Field<'a>,
+    }
+    // An array would be taken for a list of fields.
+    let object = line.trim_ascii_start().starts_with(b"{").then_some(line)?;
+    match serde_json::from_slice(object).ok()? {
+        Named { id: Field::Text(text) } => Some(text.into_owned()),
+        Named { id: Field::Integer(integer) } => Some(integer.to_string()),
+        Named { .. } => None,
+    }
 }
 
 /// Logits beyond this leave f64 when they are squared, and have long lost every digit of a nat.
-const LARGEST_LOGIT: f64 = 1e100;
+pub(crate) const LARGEST_LOGIT: f64 = 1e100;
 
 /// Checks that η times the payoffs can be computed with.
 pub(crate) fn within_range(eta: Eta, payoff: &DenseGame) -> Result<(), (String, String)> {

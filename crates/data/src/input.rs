@@ -82,18 +82,10 @@ impl LineReader {
                 break;
             }
         }
-        match str::from_utf8(&self.buffer) {
-            Ok(text) => {
-                let text = text.strip_suffix('\n').unwrap_or(text);
-                let text = text.strip_suffix('\r').unwrap_or(text);
-                Ok(Some(Line { number: self.line, text }))
-            }
-            Err(error) => {
-                let at = error.valid_up_to();
-                let found = format!("byte 0x{:02x} at column {}", self.buffer[at], at + 1);
-                Err(Place { path: &self.path, line: self.line }.error("UTF-8 text", found))
-            }
-        }
+        let text = text_of(&self.buffer, &self.path, self.line)?;
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        Ok(Some(Line { number: self.line, text }))
     }
 
     /// Lets [`LineReader::next_line`] return the same line once more.
@@ -113,6 +105,15 @@ impl std::fmt::Debug for LineReader {
         let Self { path, line, .. } = self;
         f.debug_struct("LineReader").field("path", path).field("line", line).finish_non_exhaustive()
     }
+}
+
+/// The text of a line, if it is UTF-8.
+pub(crate) fn text_of<'a>(line: &'a [u8], path: &Path, line_no: u64) -> Result<&'a str, DataError> {
+    str::from_utf8(line).map_err(|error| {
+        let at = error.valid_up_to();
+        let found = format!("byte 0x{:02x} at column {}", line[at], at + 1);
+        Place { path, line: line_no }.error("UTF-8 text", found)
+    })
 }
 
 /// Looks at the first two bytes and puts them back.

@@ -6,32 +6,45 @@
 //! | responses and prompts, JSONL | [`Catalog`] | names in the order of the lines |
 //! | embeddings, `.npy` | [`read_embeddings`] | [`Matrix`] |
 //! | games, JSONL, or one matrix as CSV or `.npy` | [`GameReader`], [`read_game_matrix`] | [`GameRecord`] |
+//! | many games, JSONL or arrays in `.npz` | [`GameFile`] | [`GameBatch`] |
 //! | policies, JSONL | [`read_policies`] | a reference for each menu |
 //!
-//! and [`SolutionLine`] and [`PolicyLine`] are written, by [`AtomicFile`] all or nothing. Every input
-//! may be compressed with gzip, and "-" is standard input. Whatever is wrong with a file is a
-//! [`DataError`] that names the line, what was expected and what was found; no input panics.
+//! and [`SolutionLine`] and [`PolicyLine`] are written, and solutions as arrays by [`SolutionArrays`], by
+//! [`AtomicFile`] all or nothing. Every input but `.npz` may be compressed with gzip, and "-" is standard
+//! input. Whatever is wrong with a file is a [`DataError`] that names the line, what was expected and
+//! what was found, and a game that is none among others a [`BadGame`]; no input panics.
 
 mod atomic_file;
 mod catalog;
+mod centre;
 mod comparisons;
 mod dataset;
+mod decimal;
 mod embeddings;
 mod error;
+mod game_batch;
+mod game_file;
+mod game_lines;
 mod game_matrix;
 mod games;
 mod input;
 mod json;
+mod line_scan;
 mod names;
 mod notes;
 mod npy;
+mod npz;
+mod npz_output;
 mod numbers;
 mod output;
 mod policies;
 mod prior;
+mod solutions;
 mod table;
 #[cfg(test)]
 mod testing;
+mod zip;
+mod zip_writer;
 
 pub use atomic_file::AtomicFile;
 pub use catalog::Catalog;
@@ -39,10 +52,15 @@ pub use comparisons::{ReadOptions, read_comparisons};
 pub use dataset::{Dataset, Format};
 pub use embeddings::{Matrix, read_embeddings, read_matrix_npy};
 pub use error::DataError;
+pub use game_batch::{BadGame, GameBatch, GamePlace, GameRef};
+pub use game_file::{GameBlock, GameFile};
 pub use game_matrix::{is_game_matrix, read_game_matrix};
 pub use games::{GameDefaults, GameReader, GameRecord, GameScale, parse_game};
 pub use input::{Line, LineReader, open};
 pub use names::Names;
 pub use notes::{GameNote, Player};
+pub use npz::is_npz;
+pub use npz_output::SolutionArrays;
 pub use output::{PolicyLine, SolutionLine, write_jsonl};
 pub use policies::read_policies;
+pub use solutions::{Outcome, SolutionBatch, SolutionRef};

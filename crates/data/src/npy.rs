@@ -1,4 +1,4 @@
-//! The `.npy` format, as far as matrices of numbers need it.
+//! The `.npy` format, as far as arrays of numbers need it.
 //!
 //! ```text
 //! 93 "NUMPY"   major minor   length: u16 (major 1) or u32 (2, 3), little-endian
@@ -8,6 +8,10 @@
 //! Source: numpy's enhancement proposal 1 and `numpy/lib/format.py`. Written here because a header is
 //! input: its sizes are checked before anything is multiplied or reserved, and nothing recurses.
 
+mod entry;
+
+pub(crate) use entry::Entry;
+
 use crate::DataError;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
@@ -16,6 +20,9 @@ use std::path::Path;
 const MAX_HEADER_BYTES: usize = 1 << 16;
 /// Entries are converted in chunks of so many bytes, a multiple of every entry size.
 const CHUNK_BYTES: usize = 1 << 16;
+
+/// The longest text that is read.
+const MAX_TEXT_WIDTH: usize = 1 << 10;
 
 /// A two-dimensional array in the order of the file.
 pub(crate) struct Array {
@@ -28,12 +35,17 @@ pub(crate) struct Array {
 /// Reads an array with at least one row and one column.
 pub(crate) fn read(path: &Path) -> Result<Array, DataError> {
     let mut reader = crate::open(path)?;
-    let text = read_header(&mut reader, path)?;
-    let header = Header::parse(&text, path)?;
-    let entry = header.entry;
-    let n_values = header.nrows.checked_mul(header.ncols);
+    let (header, _) = Header::read(&mut reader, path)?;
+    let Header { entry, fortran_order, .. } = header;
+    let &[nrows, ncols] = header.shape.as_slice() else {
+        return Err(header.not_a_matrix(path));
+    };
+    if nrows == 0 || ncols == 0 {
+        return Err(header.not_a_matrix(path));
+    }
+    let n_values = nrows.checked_mul(ncols);
     let Some(n_values) = n_values.filter(|n| n.checked_mul(8).is_some()) else {
-        return Err(DataError::file(path, "a matrix that fits into memory", text));
+        return Err(DataError::file(path, "a matrix that fits into memory", header.shown_shape()));
     };
 
     // The capacity is that of the entries which are there, not of those which the header promises.
@@ -49,13 +61,13 @@ pub(crate) fn read(path: &Path) -> Result<Array, DataError> {
             }
             _ => DataError::io(path, error),
         })?;
-        values.extend(chunk.chunks_exact(entry.size()).map(|bytes| entry.decode(bytes)));
+        entry.append(chunk, &mut values);
     }
-    let Header { nrows, ncols, fortran_order, .. } = header;
     Ok(Array { nrows, ncols, fortran_order, values })
 }
 
-fn read_header(reader: &mut dyn Read, path: &Path) -> Result<String, DataError> {
+/// The text of a header, and how many bytes there are up to the entries.
+fn read_header(reader: &mut dyn Read, path: &Path) -> Result<(String, u64), DataError> {
     let failed = |error: io::Error| match error.kind() {
         ErrorKind::UnexpectedEof => DataError::file(path, "a .npy file", "the end of the file"),
         _ => DataError::io(path, error),
@@ -86,17 +98,61 @@ fn read_header(reader: &mut dyn Read, path: &Path) -> Result<String, DataError> 
     }
     let mut text = vec![0; length];
     reader.read_exact(&mut text).map_err(failed)?;
-    Ok(String::from_utf8_lossy(&text).trim().to_owned())
+    let n_bytes = length as u64 + if start[6] == 1 { 10 } else { 12 };
+    Ok((String::from_utf8_lossy(&text).trim().to_owned(), n_bytes))
 }
 
-struct Header {
-    entry: Entry,
-    fortran_order: bool,
-    nrows: usize,
-    ncols: usize,
+/// Reads an array of one text: numpy's fixed-width `U` (UTF-32) or `S` (bytes).
+pub(crate) fn read_text(reader: &mut dyn Read, path: &Path) -> Result<String, DataError> {
+    let (header, _) = read_header(reader, path)?;
+    let wrong = || DataError::file(path, "one text, as numpy.array(\"text\")", header.clone());
+    let descr = value_of(&header, "descr").and_then(|value| value.get(1..)?.split('\'').next());
+    let shape = value_of(&header, "shape").ok_or_else(wrong)?;
+    let (kind, width) = descr.and_then(|descr| descr.split_at_checked(2)).ok_or_else(wrong)?;
+    let width: usize = width.parse().map_err(|_| wrong())?;
+    let bytes_each = match kind {
+        "<U" => 4,
+        "|S" => 1,
+        _ => return Err(wrong()),
+    };
+    if !shape.starts_with("()") || width > MAX_TEXT_WIDTH {
+        return Err(wrong());
+    }
+    let mut bytes = vec![0; width * bytes_each];
+    reader.read_exact(&mut bytes).map_err(|reason| DataError::io(path, reason))?;
+    let character = |bytes: &[u8]| {
+        let mut four = [0; 4];
+        four[..bytes.len()].copy_from_slice(bytes);
+        char::from_u32(u32::from_le_bytes(four)).unwrap_or(char::REPLACEMENT_CHARACTER)
+    };
+    let text: String = bytes.chunks_exact(bytes_each).map(character).collect();
+    Ok(text.trim_end_matches('\0').to_owned())
+}
+
+/// The bytes before the entries of an array in C order, a multiple of 64 as numpy has it.
+pub(crate) fn header(descr: &str, shape: &str) -> Vec<u8> {
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+    text.extend(std::iter::repeat_n(' ', 63 - (10 + text.len()) % 64));
+    text.push('\n');
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    [b"\x93NUMPY\x01\x00", &length.to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+/// What a file says about its array.
+#[derive(Debug, Clone)]
+pub(crate) struct Header {
+    pub(crate) entry: Entry,
+    pub(crate) fortran_order: bool,
+    pub(crate) shape: Vec<usize>,
 }
 
 impl Header {
+    /// Reads a header, and says how many bytes it has.
+    pub(crate) fn read(reader: &mut dyn Read, path: &Path) -> Result<(Self, u64), DataError> {
+        let (text, n_bytes) = read_header(reader, path)?;
+        Ok((Self::parse(&text, path)?, n_bytes))
+    }
+
     fn parse(text: &str, path: &Path) -> Result<Self, DataError> {
         let value = |key: &str| {
             let found = value_of(text, key);
@@ -113,17 +169,28 @@ impl Header {
         let Some(shape) = shape.strip_prefix('(').and_then(|rest| rest.split(')').next()) else {
             return Err(DataError::file(path, "a tuple as 'shape'", text));
         };
-        let sizes: Vec<&str> = shape.split(',').map(str::trim).filter(|s| !s.is_empty()).collect();
-        let sizes_read: Option<Vec<usize>> = sizes.iter().map(|s| s.parse().ok()).collect();
-        match sizes_read.as_deref() {
-            Some(&[nrows, ncols]) if nrows > 0 && ncols > 0 => {
-                Ok(Self { entry, fortran_order: order.starts_with("True"), nrows, ncols })
-            }
-            _ => {
-                let expected = "two dimensions, at least one row and one column";
-                Err(DataError::file(path, expected, format!("({})", sizes.join(", "))))
+        let sizes = shape.split(',').map(str::trim).filter(|size| !size.is_empty());
+        let sizes: Option<Vec<usize>> = sizes.map(|size| size.parse().ok()).collect();
+        let Some(shape) = sizes else {
+            return Err(DataError::file(path, "sizes as 'shape'", format!("({shape})")));
+        };
+        Ok(Self { entry, fortran_order: order.starts_with("True"), shape })
+    }
+
+    /// The shape as Python writes it.
+    pub(crate) fn shown_shape(&self) -> String {
+        match self.shape.as_slice() {
+            [one] => format!("({one},)"),
+            sizes => {
+                let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
+                format!("({})", sizes.join(", "))
             }
         }
+    }
+
+    fn not_a_matrix(&self, path: &Path) -> DataError {
+        let expected = "two dimensions, at least one row and one column";
+        DataError::file(path, expected, self.shown_shape())
     }
 }
 
@@ -131,100 +198,6 @@ impl Header {
 fn value_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let at = text.find(&format!("'{key}'")).or_else(|| text.find(&format!("\"{key}\"")))?;
     text[at + key.len() + 2..].trim_start().strip_prefix(':').map(str::trim_start)
-}
-
-/// How an entry is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
-    kind: Kind,
-    big_endian: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    F2,
-    F4,
-    F8,
-    I1,
-    I2,
-    I4,
-    I8,
-    U1,
-    U2,
-    U4,
-    U8,
-}
-
-impl Entry {
-    fn of(descr: &str) -> Option<Self> {
-        let order = descr.chars().next()?;
-        let big_endian = match order {
-            '<' | '|' => false,
-            '>' => true,
-            '=' => cfg!(target_endian = "big"),
-            _ => return None,
-        };
-        let kind = match &descr[1..] {
-            "f2" => Kind::F2,
-            "f4" => Kind::F4,
-            "f8" => Kind::F8,
-            "i1" => Kind::I1,
-            "i2" => Kind::I2,
-            "i4" => Kind::I4,
-            "i8" => Kind::I8,
-            "u1" | "b1" => Kind::U1,
-            "u2" => Kind::U2,
-            "u4" => Kind::U4,
-            "u8" => Kind::U8,
-            _ => return None,
-        };
-        Some(Self { kind, big_endian })
-    }
-
-    fn size(self) -> usize {
-        match self.kind {
-            Kind::I1 | Kind::U1 => 1,
-            Kind::F2 | Kind::I2 | Kind::U2 => 2,
-            Kind::F4 | Kind::I4 | Kind::U4 => 4,
-            Kind::F8 | Kind::I8 | Kind::U8 => 8,
-        }
-    }
-
-    /// The number in `bytes`, which are as many as [`Entry::size`].
-    fn decode(self, bytes: &[u8]) -> f64 {
-        let mut little = [0; 8];
-        little[..bytes.len()].copy_from_slice(bytes);
-        if self.big_endian {
-            little[..bytes.len()].reverse();
-        }
-        let [b0, b1, b2, b3, ..] = little;
-        match self.kind {
-            Kind::F2 => half(u16::from_le_bytes([b0, b1])),
-            Kind::F4 => f32::from_le_bytes([b0, b1, b2, b3]).into(),
-            Kind::F8 => f64::from_le_bytes(little),
-            Kind::I1 => i8::from_le_bytes([b0]).into(),
-            Kind::I2 => i16::from_le_bytes([b0, b1]).into(),
-            Kind::I4 => i32::from_le_bytes([b0, b1, b2, b3]).into(),
-            Kind::I8 => i64::from_le_bytes(little) as f64,
-            Kind::U1 => b0.into(),
-            Kind::U2 => u16::from_le_bytes([b0, b1]).into(),
-            Kind::U4 => u32::from_le_bytes([b0, b1, b2, b3]).into(),
-            Kind::U8 => u64::from_le_bytes(little) as f64,
-        }
-    }
-}
-
-/// The value of an IEEE 754 half: 1 bit of sign, 5 of exponent, 10 of fraction.
-fn half(bits: u16) -> f64 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let exponent = i32::from(bits >> 10 & 0x1f);
-    let fraction = f64::from(bits & 0x3ff);
-    sign * match exponent {
-        0 => fraction * 2f64.powi(-24),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
-    }
 }
 
 #[cfg(test)]
@@ -301,9 +274,12 @@ mod tests {
                 b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec(),
                 "65536 bytes, found 4294967295".to_owned(),
             ),
-            (file("'<f8'", "False", "(2,)", &nan), format!("{shape}(2)")),
+            (file("'<f8'", "False", "(2,)", &nan), format!("{shape}(2,)")),
             (file("'<f8'", "False", "(0, 3)", &[]), format!("{shape}(0, 3)")),
-            (file("'<f8'", "False", "(-1, 3)", &[]), format!("{shape}(-1, 3)")),
+            (
+                file("'<f8'", "False", "(-1, 3)", &[]),
+                "expected sizes as 'shape', found (-1, 3)".to_owned(),
+            ),
             (file("'<f8'", "False", &huge, &[]), huge.clone()),
             (file("'<f8'", "False", "(99, 99999999)", &nan), "the end after at least 0".to_owned()),
             (

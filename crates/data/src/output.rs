@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! {"id": "rps", "status": "converged", "policy": [...], "log_policy": [...], "opponent": [...],
-//!  "log_opponent": [...], "value": 0.5, "duality_gap": 1e-14, "iterations": 3}
+//!  "log_opponent": [...], "value": 0.5, "duality_gap": 1e-14, "iterations": 3, "method": "newton"}
 //! {"prompt_id": "p1", "response_ids": [...], "probabilities": [...], "log_probabilities": [...],
 //!  "value": 0.5, "duality_gap": 1e-14, "suboptimality_bound": 5e-15}
 //! ```
@@ -40,6 +40,9 @@ pub struct SolutionLine {
     pub duality_gap: f64,
     /// Iterations of the solver.
     pub iterations: usize,
+    /// The method that found it; empty in files of before it was written.
+    #[serde(default)]
+    pub method: Cow<'static, str>,
 }
 
 impl SolutionLine {
@@ -61,6 +64,7 @@ impl SolutionLine {
             value: solution.certificate.value + record.scale.offset(),
             duality_gap: solution.certificate.duality_gap,
             iterations: solution.iterations,
+            method: solution.method.into(),
         }
     }
 }
@@ -182,7 +186,10 @@ mod tests {
         let line = solved(skew, Profile::symmetric(policy.clone()));
         let (text, back) = round_trip(&line);
         assert!(text.starts_with(r#"{"id":"s","status":"iteration-limit","policy":["#), "{text}");
-        assert!(text.contains(r#""value":0.75,"duality_gap":1e-17,"iterations":7}"#), "{text}");
+        assert!(
+            text.contains(r#""value":0.75,"duality_gap":1e-17,"iterations":7,"method":"newton"}"#),
+            "{text}"
+        );
         assert!(!text.contains("opponent"), "{text}");
         assert_eq!(bits(&back.policy), bits(&line.policy));
         assert_eq!(back, line);

@@ -4,8 +4,8 @@
 
 use nlhf_core::Eta;
 use nlhf_data::{
-    Catalog, GameDefaults, GameReader, GameScale, ReadOptions, read_comparisons, read_game_matrix,
-    read_matrix_npy, read_policies,
+    Catalog, GameBatch, GameBlock, GameDefaults, GameFile, GameReader, GameScale, ReadOptions,
+    read_comparisons, read_game_matrix, read_matrix_npy, read_policies,
 };
 use std::path::Path;
 
@@ -14,8 +14,11 @@ fn damage(name: &str, content: &[u8], read: impl Fn(&Path) -> bool) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     let refused = |bytes: &[u8]| {
+        // A new file each time: some file systems bring one that is overwritten to the disk at once.
         std::fs::write(&path, bytes).unwrap();
-        !read(&path)
+        let refused = !read(&path);
+        std::fs::remove_file(&path).unwrap();
+        refused
     };
     assert!(!refused(content), "{name} is fine");
     let mut n_refused = 0;
@@ -71,4 +74,24 @@ fn games_and_matrices() {
     npy.extend(b"{'descr': '<f8', 'fortran_order': True, 'shape': (2, 1)}");
     npy.extend([1.0_f64, 2.0].iter().flat_map(|value| value.to_le_bytes()));
     damage("m.npy", &npy, |path| read_matrix_npy(path).is_ok());
+}
+
+/// Whether every game of a file is one.
+fn all_games(path: &Path) -> bool {
+    let (mut block, mut batch) = (GameBlock::default(), GameBatch::default());
+    let Ok(mut file) = GameFile::open(path, GameDefaults::default()) else { return false };
+    loop {
+        match file.read(&mut block) {
+            Ok(true) => (0..block.n_pieces()).for_each(|piece| block.parse(piece, &mut batch)),
+            Ok(false) => return batch.bad().is_empty() && !batch.is_empty(),
+            Err(_) => return false,
+        }
+    }
+}
+
+#[test]
+fn many_games() {
+    let game = br#"{"id":"g","eta":2,"scale":"payoff","payoff":[[1,2.5e1]],"prior":[1]}"#;
+    damage("g.jsonl", game, all_games);
+    damage("g.npz", include_bytes!("golden/games_f32.npz"), all_games);
 }

@@ -81,6 +81,18 @@ impl NashSolver for Automatic {
     }
 }
 
+/// Why the automatic choice takes a method, in a few words.
+pub fn why(method: &str) -> &'static str {
+    match method {
+        "closed-form" => "one or two actions",
+        "newton-lanes" => "small games in a batch",
+        "newton" => "few actions, or large eta",
+        "newton-krylov" => "many actions, moderate eta",
+        "mirror-prox" => "nothing faster converged",
+        _ => "asked for",
+    }
+}
+
 /// Runs solvers until one converges or is stopped; the best solution otherwise.
 fn first_to_converge(
     choices: &[(&dyn NashSolver, &'static str)],

@@ -52,7 +52,7 @@ mod skew_system;
 mod support;
 mod two_player_system;
 
-pub use automatic::Automatic;
+pub use automatic::{Automatic, why};
 pub use batch::{Batch, BatchGame, BatchOutcome, BatchSolution, BatchSolutions};
 pub use closed_form::ClosedForm;
 pub use krylov::NewtonKrylov;

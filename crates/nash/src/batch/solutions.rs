@@ -19,11 +19,7 @@ pub struct BatchOutcome {
 impl BatchOutcome {
     /// Why this method.
     pub fn reason(&self) -> &'static str {
-        if self.method == super::METHOD {
-            "a small game in a batch"
-        } else {
-            "too large or too hard for the lanes"
-        }
+        crate::why(self.method)
     }
 }
 
