@@ -1,54 +1,16 @@
 //! Newton's method over families of games, the whole range of η, and priors down to 1e-260.
 //!
 //! Structured games are the hard ones: ties, duplicated actions and cycles make the unregularized
-//! equilibrium degenerate, and tiny priors make actions enter late. Every game must end certified.
+//! equilibrium degenerate, and tiny priors make actions enter late. Every game must end certified. The same
+//! games in greater number: `cargo run --release -p nlhf-benches --bin nash_stress`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use nlhf_core::logistic::centered_sigmoid;
 use nlhf_core::{
     DenseGame, Distribution, Eta, NashSolver, Profile, RegularizedGame, SeedTree, Status, Stream,
 };
 use nlhf_nash::Newton;
-use rand::{Rng, RngExt};
-
-const FAMILIES: [&str; 6] = ["probability", "log-odds", "ties", "duplicates", "cycle", "rotation"];
-
-fn skew_game(family: &str, n: usize, rng: &mut dyn Rng) -> DenseGame {
-    let mut symmetric = |size: f64| size * (2.0 * rng.random::<f64>() - 1.0);
-    match family {
-        "probability" => DenseGame::skew_from_upper(n, |_, _| symmetric(0.5)),
-        "log-odds" => DenseGame::skew_from_upper(n, |_, _| symmetric(4.0)),
-        "ties" => DenseGame::skew_from_upper(n, |_, _| 0.5 * symmetric(1.5).round()),
-        "duplicates" => {
-            let half = n.div_ceil(2);
-            let base = DenseGame::skew_from_upper(half, |_, _| symmetric(0.5));
-            DenseGame::skew_from_upper(n, |i, j| base.get(i % half, j % half))
-        }
-        "cycle" => DenseGame::skew_from_upper(n, |i, j| match (2 * (j - i)).cmp(&n) {
-            std::cmp::Ordering::Less => 0.4,
-            std::cmp::Ordering::Equal => 0.0,
-            std::cmp::Ordering::Greater => -0.4,
-        }),
-        _ => {
-            let score: Vec<f64> = (0..n).map(|_| symmetric(1.5)).collect();
-            let style: Vec<[f64; 2]> = (0..n).map(|_| [symmetric(2.0), symmetric(2.0)]).collect();
-            DenseGame::skew_from_upper(n, |i, j| {
-                let rotation = style[i][0] * style[j][1] - style[i][1] * style[j][0];
-                centered_sigmoid(score[i] - score[j] + rotation)
-            })
-        }
-    }
-}
-
-fn prior(n: usize, rng: &mut dyn Rng) -> Distribution {
-    let spread = [0.0, 3.0, 600.0][rng.random_range(0..3u32) as usize];
-    Distribution::from_logits((0..n).map(|_| -spread * rng.random::<f64>()).collect()).unwrap()
-}
-
-fn size(rng: &mut dyn Rng) -> usize {
-    2 + rng.random_range(0..24u32) as usize
-}
+use nlhf_testkit::{FAMILIES, family_game, random_family_game};
 
 fn assert_certified(payoff: &DenseGame, reference: &Profile, eta: f64, what: &str) {
     let game = RegularizedGame::new(payoff, reference, Eta::new(eta).unwrap()).unwrap();
@@ -64,10 +26,8 @@ fn symmetric_games_of_every_family_at_every_eta() {
         let mut rng = SeedTree::new(1).rng(Stream::Instance, unit);
         for exponent in -3..=7 {
             for repeat in 0..12 {
-                let n = size(&mut rng);
-                let payoff = skew_game(family, n, &mut rng);
-                let reference = Profile::symmetric(prior(n, &mut rng));
-                let what = format!("{family} n {n} eta 1e{exponent} game {repeat}");
+                let (payoff, reference) = random_family_game(family, false, &mut rng);
+                let what = format!("{family} eta 1e{exponent} game {repeat}");
                 assert_certified(&payoff, &reference, 10f64.powi(exponent), &what);
             }
         }
@@ -80,13 +40,8 @@ fn pessimistic_rectangular_games_of_every_family_at_every_eta() {
         let mut rng = SeedTree::new(1).rng(Stream::Instance, unit);
         for exponent in -3..=7 {
             for repeat in 0..8 {
-                let n = size(&mut rng);
-                let m = 1 + rng.random_range(0..u32::try_from(n).unwrap()) as usize;
-                let skew = skew_game(family, n, &mut rng);
-                let entry = |at: usize| skew.get(at / m, at % m) - 0.3 * rng.random::<f64>();
-                let payoff = DenseGame::new(n, m, (0..n * m).map(entry).collect()).unwrap();
-                let reference = Profile { row: prior(n, &mut rng), column: prior(m, &mut rng) };
-                let what = format!("{family} {n} x {m} eta 1e{exponent} game {repeat}");
+                let (payoff, reference) = random_family_game(family, true, &mut rng);
+                let what = format!("pessimistic {family} eta 1e{exponent} game {repeat}");
                 assert_certified(&payoff, &reference, 10f64.powi(exponent), &what);
             }
         }
@@ -96,7 +51,7 @@ fn pessimistic_rectangular_games_of_every_family_at_every_eta() {
 #[test]
 fn actions_without_prior_are_never_played() {
     let mut rng = SeedTree::new(2).rng(Stream::Instance, 0);
-    let payoff = skew_game("probability", 6, &mut rng);
+    let payoff = family_game("probability", 6, &mut rng);
     let masses = [0.2, 0.0, 0.3, 0.0, 0.4, 0.1];
     let reference = Profile::symmetric(Distribution::from_masses(&masses).unwrap());
     let game = RegularizedGame::new(&payoff, &reference, Eta::new(20.0).unwrap()).unwrap();
@@ -119,7 +74,7 @@ fn actions_without_prior_are_never_played() {
 #[test]
 fn an_observer_can_stop_and_a_limit_is_a_status() {
     let mut rng = SeedTree::new(3).rng(Stream::Instance, 0);
-    let payoff = skew_game("rotation", 12, &mut rng);
+    let payoff = family_game("rotation", 12, &mut rng);
     let reference = Profile::uniform(12, 12);
     let game = RegularizedGame::new(&payoff, &reference, Eta::new(1e3).unwrap()).unwrap();
     let mut seen = 0;

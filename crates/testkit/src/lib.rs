@@ -17,6 +17,7 @@ mod closed_form;
 mod closed_form_list;
 mod double_double;
 mod exact_gap;
+mod families;
 mod laws;
 mod random_games;
 pub mod strategies;
@@ -25,6 +26,9 @@ pub use closed_form::ClosedForm;
 pub use closed_form_list::closed_forms;
 pub use double_double::DoubleDouble;
 pub use exact_gap::{certificate_error_bound, exact_gap};
+pub use families::{
+    FAMILIES, family_game, family_prior, pessimistic_family_game, random_family_game,
+};
 pub use laws::{
     check_closed_form, check_confidence_width, check_policy_class, check_policy_sampling,
     check_preference_model, check_solver, check_zero_sum_game,
