@@ -1,10 +1,11 @@
 //! Solves many random games of every family over the whole range of η, and counts what is not solved.
 //!
-//! `cargo run --release -p nlhf-benches --bin nash_stress -- [GAMES]`: games a family, 100,000 unless given.
+//! `cargo run --release -p nlhf-benches --bin nash_stress -- [GAMES [FAMILY]]`: games a family, 100,000 unless
+//! given. What fails is named on standard error.
 //! Every game goes through the automatic solver alone and through a batch; a game counts as a failure
 //! unless both end certified to 1e-10 and agree as far as their certificates promise.
 
-#![allow(clippy::print_stdout, reason = "a program that reports")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 use nlhf::core::{
     DenseGame, Eta, NashSolver, Profile, RegularizedGame, SeedTree, Status, Stream, ZeroSumGame,
@@ -20,10 +21,14 @@ const UNIT: usize = 1024;
 fn main() {
     let games: usize =
         std::env::args().nth(1).map_or(100_000, |text| text.parse().expect("a number of games"));
+    let only = std::env::args().nth(2);
     println!("| family | games | failures alone | failures in a batch | largest gap | seconds |");
     println!("|---|---|---|---|---|---|");
     for pessimistic in [false, true] {
         for (number, family) in (0..).zip(FAMILIES) {
+            if only.as_deref().is_some_and(|only| only != family) {
+                continue;
+            }
             let started = Instant::now();
             let units: Vec<u32> = (0..).take(games.div_ceil(UNIT)).collect();
             let counts: Vec<(usize, usize, f64)> = units
@@ -65,7 +70,12 @@ fn run(family: &str, pessimistic: bool, unit: u32) -> (usize, usize, f64) {
             alone += 1;
             continue;
         };
-        alone += usize::from(solution.status != Status::Converged);
+        if solution.status != Status::Converged {
+            alone += 1;
+            let (gap, method) = (solution.certificate.duality_gap, solution.method);
+            let (n, eta) = (payoff.nrows(), eta.get());
+            eprintln!("{family} n {n} eta {eta:e}: {:?} by {method}, gap {gap:e}", solution.status);
+        }
         largest = largest.max(solution.certificate.duality_gap);
         let agrees = in_batch.outcome.is_ok_and(|outcome| {
             let bound = solution.certificate.total_variation_bound(*eta)
