@@ -69,7 +69,7 @@ pub(crate) struct Path<'a> {
 /// The residual at which a path point counts as reached, per unit of `1 + ηB`.
 const FLOOR: f64 = 1e-13;
 /// The same on the way, where the next corrector repairs what is left.
-const ON_THE_WAY: f64 = 1e-8;
+const ON_THE_WAY: f64 = 1e-10;
 /// Corrector steps after which a path step counts as too long.
 const STAGE_LIMIT: usize = 10;
 /// Full steps taken beyond the floor as long as they help.
