@@ -61,7 +61,6 @@ struct Turn {
     process: TaskResult<Process>,
     /// `None` for a round that the candidate sat out.
     rounds: Vec<Option<Round>>,
-    is_slow: bool,
 }
 
 /// Measures a regime at each of its numbers of threads.
@@ -76,24 +75,21 @@ pub(super) fn measure(
         let mut turns: Vec<Turn> = Vec::new();
         for candidate in &regime.candidates {
             let process = programs.start(candidate, regime, games, threads);
-            let mut turn = Turn { process, rounds: Vec::new(), is_slow: false };
-            // The first run compiles and touches memory; it also shows who is too slow for all rounds.
-            if let Some(round) = turn.run(0.0, effort) {
-                turn.is_slow = round.wall * round.games as f64 > effort.patience;
-                println!("    {threads} threads, {}: warm", candidate.name);
-            }
+            let mut turn = Turn { process, rounds: Vec::new() };
+            // The first run compiles and touches memory: it is not kept.
+            turn.run(0.0, effort);
             turns.push(turn);
         }
         for index in 0..rounds {
             for turn in &mut turns {
-                let sits_out = turn.is_slow && index > 0;
+                let sits_out = index > 0 && turn.is_slow(effort.patience);
                 let round = if sits_out { None } else { turn.run(effort.seconds, effort) };
                 turn.rounds.push(round);
             }
         }
         let results = outcomes(&regime.candidates, turns);
         for (candidate, outcome) in regime.candidates.iter().zip(&results) {
-            print_outcome(candidate, outcome);
+            print_outcome(threads, candidate, outcome);
         }
         Ok(Measured { threads, results })
     });
@@ -101,6 +97,12 @@ pub(super) fn measure(
 }
 
 impl Turn {
+    /// Whether a pass of the first round took more than so many seconds.
+    fn is_slow(&self, patience: f64) -> bool {
+        let first = self.rounds.first().and_then(Option::as_ref);
+        first.is_some_and(|round| round.wall * round.games as f64 > patience)
+    }
+
     fn run(&mut self, seconds: f64, effort: &Effort) -> Option<Round> {
         let process = self.process.as_mut().ok()?;
         let request = json!({"command": "run", "seconds": seconds, "limit": effort.limit});
@@ -175,13 +177,13 @@ fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-fn print_outcome(candidate: &Candidate, outcome: &Outcome) {
+fn print_outcome(threads: usize, candidate: &Candidate, outcome: &Outcome) {
+    let who = format!("    {threads} thread(s), {}", candidate.name);
     match outcome {
-        Outcome::Failed(reason) => println!("    {}: failed: {reason}", candidate.name),
-        Outcome::Timed(timed) => println!(
-            "    {}: {:.3e} s a game, solved {} of {}",
-            candidate.name, timed.wall, timed.solved, timed.games
-        ),
+        Outcome::Failed(reason) => println!("{who}: failed: {reason}"),
+        Outcome::Timed(Timed { wall, solved, games, .. }) => {
+            println!("{who}: {wall:.3e} s a game, solved {solved} of {games}");
+        }
     }
 }
 

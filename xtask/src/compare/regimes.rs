@@ -122,7 +122,8 @@ pub(super) fn all(effort: &Effort) -> Vec<Regime> {
         (64, fewer(10_000, 1_000), &ETAS[1..2]),
     ] {
         for family in FAMILIES {
-            regimes.extend(etas.iter().map(|&eta| batch(family, games, actions, eta)));
+            let threads: &'static [usize] = if effort.is_quick { &[1] } else { &[1, 2] };
+            regimes.extend(etas.iter().map(|&eta| batch(family, games, actions, eta, threads)));
         }
     }
     let sizes: &[(usize, u32)] = &[(8, 64), (64, 16), (512, 4), (2048, 2), (8192, 1)];
@@ -139,7 +140,13 @@ pub(super) fn all(effort: &Effort) -> Vec<Regime> {
     regimes
 }
 
-fn batch(family: &'static str, games: u32, actions: usize, eta: f64) -> Regime {
+fn batch(
+    family: &'static str,
+    games: u32,
+    actions: usize,
+    eta: f64,
+    threads: &'static [usize],
+) -> Regime {
     let elimination = (actions <= 16).then_some(ELIMINATION);
     let mut candidates =
         candidates("nlhf", "nlhf/batch", 1e-6, BATCH.into_iter().chain(elimination));
@@ -159,7 +166,7 @@ fn batch(family: &'static str, games: u32, actions: usize, eta: f64) -> Regime {
         eta,
         tolerance: 1e-6,
         candidates,
-        threads: &[1, 2],
+        threads,
     }
 }
 
