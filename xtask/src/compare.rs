@@ -39,7 +39,7 @@ Options:
 It needs CPython 3.11 or newer with `venv` (python3, or the program named by PYTHON) and, once, a
 network: benches/python/requirements.txt is installed in target/compare/venv, about 6 GB on Linux.
 All baselines are checked against reference equilibria before anything is timed. Games are drawn once,
-seeded, and kept in target/compare/games, about 4 GB without --quick.
+seeded, and kept in target/compare/games, about 3 GB without --quick.
 
 Candidates start from float64 payoffs in memory. Times are those of a certified equilibrium, medians over
 the rounds, of wall and of CPU time; equal threads, on the same cores where `taskset` is there.
