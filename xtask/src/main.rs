@@ -1,5 +1,5 @@
-//! The checks of this workspace: `cargo xtask ci` runs them all, `cargo xtask tidy` the rules that no
-//! compiler knows.
+//! The tasks of this workspace: `cargo xtask ci` runs every check, `cargo xtask tidy` the rules that no
+//! compiler knows, `cargo xtask compare` measures the solver beside its alternatives.
 //!
 //! Continuous integration calls `cargo xtask ci` and nothing else: what passes here passes there.
 
@@ -15,49 +15,54 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod ci;
+mod compare;
 mod tidy;
 
 /// What a task can end with: an error is printed as it is, so it must say what to do.
 type TaskResult<T = ()> = Result<T, Box<dyn Error>>;
 
 const HELP: &str = "\
-Checks of the nlhf workspace.
+Checks and measurements of the nlhf workspace.
 
 Usage: cargo xtask <COMMAND>
 
 Commands:
-  ci     Run every check, cheapest first, and stop at the first that fails
-  tidy   Check the rules no compiler knows: dependency table, file layout, forbidden calls
-  help   Print this text
+  ci       Run every check, cheapest first, and stop at the first that fails
+  tidy     Check the rules no compiler knows: dependency table, file layout, forbidden calls
+  compare  Measure the equilibrium solver side by side with numpy, scipy, torch and JAX
+  help     Print this text
 
 `cargo xtask <COMMAND> --help` says more about one command.
 
 Exit codes: 0 all is well; 1 a check failed; 2 the command line was not understood.";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Task {
     Ci,
     Tidy,
+    Compare(compare::Options),
 }
 
 impl Task {
-    fn help(self) -> String {
+    fn help(&self) -> String {
         match self {
             Task::Ci => ci::help(),
             Task::Tidy => tidy::HELP.to_owned(),
+            Task::Compare(_) => compare::HELP.to_owned(),
         }
     }
 
-    fn run(self, root: &Path) -> TaskResult {
+    fn run(&self, root: &Path) -> TaskResult {
         match self {
             Task::Ci => ci::run(root),
             Task::Tidy => tidy::run(root),
+            Task::Compare(options) => compare::run(root, options),
         }
     }
 }
 
 /// What the command line asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Request {
     Help(Option<Task>),
     Run(Task),
@@ -67,7 +72,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let task = match parse(&arguments) {
         Ok(Request::Help(task)) => {
-            println!("{}", task.map_or_else(|| HELP.to_owned(), Task::help));
+            println!("{}", task.map_or_else(|| HELP.to_owned(), |task| task.help()));
             return ExitCode::SUCCESS;
         }
         Ok(Request::Run(task)) => task,
@@ -96,6 +101,10 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
     let task = match name {
         "ci" => Task::Ci,
         "tidy" => Task::Tidy,
+        "compare" if options.iter().any(|option| matches!(*option, "--help" | "-h")) => {
+            return Ok(Request::Help(Some(Task::Compare(compare::Options::default()))));
+        }
+        "compare" => return Ok(Request::Run(Task::Compare(compare::Options::parse(options)?))),
         other => return Err(format!("there is no command `{other}`")),
     };
     match options {
@@ -130,6 +139,9 @@ mod tests {
         assert_eq!(request("tidy --help"), Ok(Request::Help(Some(Task::Tidy))));
         assert_eq!(request("help ci"), Ok(Request::Help(Some(Task::Ci))));
         assert_eq!(request("--help"), Ok(Request::Help(None)));
+        let compare = Task::Compare(compare::Options::default());
+        assert_eq!(request("compare"), Ok(Request::Run(compare.clone())));
+        assert_eq!(request("compare --quick --help"), Ok(Request::Help(Some(compare))));
     }
 
     #[test]
@@ -139,6 +151,7 @@ mod tests {
             request("ci --fast"),
             Err("`ci` takes no arguments, but `--fast` is given".to_owned())
         );
+        assert_eq!(request("compare --fast"), Err("`compare` has no argument `--fast`".to_owned()));
         assert!(request("").is_err());
     }
 }

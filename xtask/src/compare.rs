@@ -1,0 +1,196 @@
+//! `cargo xtask compare`: the equilibrium solver side by side with what Python users would run instead.
+//!
+//! Every candidate is a long-lived process that has loaded the games and compiled its code before the
+//! clock starts. They take turns (A B C A B C …), so that a noisy moment of the machine hits all alike.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use serde_json::json;
+
+use self::measure::{Measured, measure};
+use self::regimes::{Effort, Regime};
+use crate::TaskResult;
+use crate::ci::cargo_program;
+
+mod environment;
+mod machine;
+mod measure;
+mod process;
+mod regimes;
+mod report;
+
+pub(crate) const HELP: &str = "\
+Measure the equilibrium solver side by side with numpy, scipy, torch and JAX.
+
+Usage: cargo xtask compare [OPTIONS]
+
+Options:
+  --quick          Smaller sizes and fewer rounds: minutes, not hours
+  --only REGIME    Only the regimes whose name starts so; may be given several times
+  --rounds N       How often the candidates take turns (default 5; with --quick 2)
+  --out PATH       Where the table goes (default docs/results/nash.md; with --quick or --only
+                   target/compare/nash.md, so that no partial table is ever published)
+  --list           Print the names of the regimes and end
+
+It needs CPython 3.11 or newer with `venv` (python3, or the program named by PYTHON) and, once, a
+network: benches/python/requirements.txt is installed in target/compare/venv, about 6 GB on Linux.
+All baselines are checked against reference equilibria before anything is timed. Games are drawn once,
+seeded, and kept in target/compare/games, about 3 GB without --quick.
+
+Candidates start from float64 payoffs in memory. Times are those of a certified equilibrium, medians over
+the rounds, of wall and of CPU time; equal threads, on the same cores where `taskset` is there.
+Exit codes: 0 measured and written; 1 something is missing or a check failed.";
+
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Options {
+    quick: bool,
+    list: bool,
+    only: Vec<String>,
+    rounds: Option<usize>,
+    out: Option<PathBuf>,
+}
+
+impl Options {
+    pub(crate) fn parse(arguments: &[&str]) -> Result<Self, String> {
+        let mut options = Options::default();
+        let mut rest = arguments.iter();
+        while let Some(&argument) = rest.next() {
+            let mut value = || rest.next().copied().ok_or(format!("`{argument}` needs a value"));
+            match argument {
+                "--quick" => options.quick = true,
+                "--list" => options.list = true,
+                "--only" => options.only.push(value()?.to_owned()),
+                "--out" => options.out = Some(value()?.into()),
+                "--rounds" => {
+                    let given = value()?;
+                    let rounds = given.parse().ok().filter(|&rounds| rounds > 0);
+                    options.rounds = Some(rounds.ok_or(format!(
+                        "`--rounds` must be a positive number, but is `{given}`"
+                    ))?);
+                }
+                other => return Err(format!("`compare` has no argument `{other}`")),
+            }
+        }
+        Ok(options)
+    }
+
+    fn effort(&self) -> Effort {
+        if self.quick { Effort::quick() } else { Effort::full() }
+    }
+
+    /// The command that gives the same table again.
+    fn command_line(&self) -> String {
+        let quick = self.quick.then(|| "--quick".to_owned());
+        let only = self.only.iter().map(|name| format!("--only {name}"));
+        let rounds = self.rounds.map(|rounds| format!("--rounds {rounds}"));
+        let command = ["cargo xtask compare".to_owned()];
+        let words: Vec<String> =
+            command.into_iter().chain(quick).chain(only).chain(rounds).collect();
+        words.join(" ")
+    }
+
+    fn out(&self, root: &Path) -> PathBuf {
+        match &self.out {
+            Some(path) => path.clone(),
+            None if self.quick || !self.only.is_empty() => root.join("target/compare/nash.md"),
+            None => root.join("docs/results/nash.md"),
+        }
+    }
+}
+
+pub(crate) fn run(root: &Path, options: &Options) -> TaskResult {
+    let effort = options.effort();
+    let mut regimes = regimes::all(&effort);
+    if !options.only.is_empty() {
+        regimes.retain(|regime| options.only.iter().any(|name| regime.name.starts_with(name)));
+        if regimes.is_empty() {
+            let asked = options.only.join(", ");
+            return Err(format!("no regime starts with {asked}; `--list` prints them").into());
+        }
+    }
+    if options.list {
+        for regime in &regimes {
+            println!("{}", regime.name);
+        }
+        return Ok(());
+    }
+
+    let start = Instant::now();
+    let work = root.join("target/compare");
+    let games = work.join("games");
+    fs::create_dir_all(&games)?;
+    let python = environment::prepare(root, &work)?;
+    environment::check(root, &python)?;
+    let ours = build(root)?;
+    draw_games(&ours, &regimes, &games)?;
+
+    let rounds = options.rounds.unwrap_or(effort.rounds);
+    let programs = process::Programs { ours, python: python.clone(), root: root.to_owned() };
+    let mut measured: Vec<(&Regime, Vec<Measured>)> = Vec::new();
+    for (index, regime) in regimes.iter().enumerate() {
+        println!("compare: [{}/{}] {}", index + 1, regimes.len(), regime.name);
+        measured.push((regime, measure(&programs, regime, &games, rounds, &effort)?));
+    }
+    let head = report::Head {
+        command: options.command_line(),
+        rounds,
+        machine: machine::describe()?,
+        versions: environment::versions(root, &python)?,
+        pinned: process::can_pin(),
+    };
+    let out = options.out(root);
+    if let Some(folder) = out.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(&out, report::render(&head, &measured))?;
+    println!("compare: wrote {} after {:.0} s", out.display(), start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Builds our side in release mode and says where it is.
+fn build(root: &Path) -> TaskResult<PathBuf> {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+    let status = Command::new(cargo_program())
+        .args(["build", "--locked", "--release", "--package", "nlhf-benches"])
+        .args(["--bin", "nash_compare", "--target-dir"])
+        .arg(&target)
+        .current_dir(root)
+        .status()?;
+    if !status.success() {
+        return Err(format!("cargo ended with {status}").into());
+    }
+    Ok(target.join("release").join(format!("nash_compare{}", env::consts::EXE_SUFFIX)))
+}
+
+/// Lets our program draw all games that are not there yet.
+fn draw_games(ours: &Path, regimes: &[Regime], folder: &Path) -> TaskResult {
+    let mut process = process::Process::start(&mut Command::new(ours))?;
+    for regime in regimes {
+        let mut request = regime.games.request(folder);
+        request["command"] = json!("generate");
+        process.ask(&request)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_understood_or_named() {
+        let options = Options::parse(&["--quick", "--only", "batch", "--rounds", "3"]).unwrap();
+        assert_eq!(options.command_line(), "cargo xtask compare --quick --only batch --rounds 3");
+        assert_eq!(options.out(Path::new("/r")), Path::new("/r/target/compare/nash.md"));
+        let published = Options::default().out(Path::new("/r"));
+        assert_eq!(published, Path::new("/r/docs/results/nash.md"));
+        assert_eq!(Options::parse(&["--only"]), Err("`--only` needs a value".to_owned()));
+        assert!(Options::parse(&["--rounds", "0"]).unwrap_err().contains("is `0`"));
+        assert!(Options::parse(&["--fast"]).unwrap_err().contains("`--fast`"));
+    }
+}
