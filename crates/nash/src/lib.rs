@@ -13,6 +13,9 @@
 //! | [`MirrorProx`] | any, also matrix-free | (1 + ηB) log(1/gap) pairs of products |
 //! | [`Automatic`] | picks among them, and falls back | |
 //!
+//! [`MaximalEntropyWinner`] finds what equilibria converge to as η → ∞: the unregularized equilibrium
+//! that is nearest to the references, with its support proved.
+//!
 //! ```
 //! use nlhf_core::{DenseGame, Eta, NashSolver, Profile, RegularizedGame, Status};
 //! use nlhf_nash::Automatic;
@@ -41,10 +44,13 @@ mod lu;
 mod mirror_prox;
 mod newton;
 mod skew_system;
+mod slopes;
 mod support;
 mod two_player_system;
+mod winner;
 
 pub use automatic::Automatic;
 pub use closed_form::ClosedForm;
 pub use mirror_prox::MirrorProx;
 pub use newton::Newton;
+pub use winner::{Face, MaximalEntropyWinner, Winner};
