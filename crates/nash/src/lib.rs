@@ -14,7 +14,8 @@
 //! | [`Automatic`] | picks among them, and falls back | |
 //!
 //! [`MaximalEntropyWinner`] finds what equilibria converge to as η → ∞: the unregularized equilibrium
-//! that is nearest to the references, with its support proved.
+//! that is nearest to the references, with its support proved. [`EquilibriumPath`] follows the
+//! equilibrium in η and reports where the support changes.
 //!
 //! ```
 //! use nlhf_core::{DenseGame, Eta, NashSolver, Profile, RegularizedGame, Status};
@@ -43,6 +44,7 @@ mod continuation;
 mod lu;
 mod mirror_prox;
 mod newton;
+mod path;
 mod skew_system;
 mod slopes;
 mod support;
@@ -53,4 +55,7 @@ pub use automatic::Automatic;
 pub use closed_form::ClosedForm;
 pub use mirror_prox::MirrorProx;
 pub use newton::Newton;
+pub use path::{
+    EquilibriumPath, PathEnd, PathError, PathPoint, PathPolicy, PathSettings, Side, SupportChange,
+};
 pub use winner::{Face, MaximalEntropyWinner, Winner};

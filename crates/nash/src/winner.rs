@@ -137,6 +137,11 @@ impl MaximalEntropyWinner {
     }
 }
 
+/// The value `p'Aq` and the exploitability of a profile, between the actions that the references play.
+pub(crate) fn unregularized(game: &RegularizedGame<'_>, profile: &Profile) -> (f64, f64) {
+    Restricted::new(game).certify(profile)
+}
+
 fn fitting<'a>(
     payoff: &'a dyn ZeroSumGame,
     reference: &'a Profile,
