@@ -1,6 +1,7 @@
 //! `nlhf solve`: certified equilibria of games in a file, one line a game, in the order given.
 
 use crate::game::parse_eta;
+use crate::path::{self, PathArgs, PathCommand};
 use crate::progress::Progress;
 use crate::{Global, Outcome, outputs, render};
 use anyhow::{Context, ensure};
@@ -35,6 +36,8 @@ pub(crate) struct SolveArgs {
     /// Write JSONL here; without it, a table on a terminal and JSONL in a pipe
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    path: PathArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -42,6 +45,7 @@ Example:
   echo '{\"eta\": 5, \"scale\": \"payoff\", \"payoff\": [[0, 1], [2, -1]]}' \\
     | nlhf solve -
   nlhf solve winrates.csv --eta 20 --scale probability
+  nlhf solve winrates.csv --path 0.1:inf --scale probability
 
 A game a line:
   {\"id\"?, \"eta\", \"scale\", \"payoff\": [[…]], \"prior\"?, \"opponent_prior\"?}
@@ -106,6 +110,18 @@ struct Tally {
 }
 
 pub(crate) fn run(args: &SolveArgs, global: &Global) -> anyhow::Result<Outcome> {
+    if let Some(range) = args.path.range {
+        let command = PathCommand {
+            range,
+            options: &args.path,
+            games: &args.games,
+            eta: args.eta,
+            scale: args.scale.map(GameScale::from),
+            tolerance: args.tolerance,
+            output: args.output.as_deref(),
+        };
+        return path::run(&command, global);
+    }
     let mut sink = match &args.output {
         Some(path) => {
             outputs::check_distinct(&[path], &[&args.games])?;
@@ -216,7 +232,7 @@ fn emit(
     }
 }
 
-fn status_name(status: Status) -> &'static str {
+pub(crate) fn status_name(status: Status) -> &'static str {
     match status {
         Status::Converged => "converged",
         Status::Stalled => "stalled",
