@@ -220,13 +220,14 @@ fn grid(payoff: &dyn ZeroSumGame, settings: &PathSettings) -> Result<Vec<f64>, P
     Ok((0..points).map(eta).collect())
 }
 
-/// Half the distance between the largest and the smallest payoff.
+/// Half the distance between the largest and the smallest payoff, 0 if that is rounding.
 fn half_range(payoff: &dyn ZeroSumGame) -> f64 {
     let mut entries = vec![0.0; payoff.nrows() * payoff.ncols()];
     payoff.write_dense(&mut entries);
     let low = entries.iter().copied().fold(f64::INFINITY, f64::min);
     let high = entries.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    0.5 * high - 0.5 * low
+    let range = 0.5 * high - 0.5 * low;
+    if range > 4.0 * f64::EPSILON * high.abs().max(low.abs()) { range } else { 0.0 }
 }
 
 /// The points of a path, one after the other.

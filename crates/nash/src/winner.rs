@@ -74,8 +74,8 @@ pub struct Winner {
     /// there is no such action. Far above the exploitability, the supports are beyond doubt.
     pub margin: Option<f64>,
     /// [`Status::Converged`] if the exploitability is within the tolerance and the supports are proved
-    /// maximal. Otherwise [`Status::Stalled`]: an equilibrium as good as its exploitability, which may
-    /// not be the one of maximal entropy.
+    /// maximal. Otherwise [`Status::Stalled`]: a profile as good as its exploitability, which may not be
+    /// the one of maximal entropy, and faces with all that the references play if nothing is proved.
     pub status: Status,
     /// The η of the regularized equilibrium that the supports were read off.
     pub eta: f64,
@@ -112,21 +112,25 @@ impl MaximalEntropyWinner {
     /// [`SolveError::NotFinite`] if payoffs exceed what f64 can hold.
     pub fn solve(&self, game: &RegularizedGame<'_>) -> Result<Winner, SolveError> {
         let restricted = Restricted::new(game);
-        if restricted.bound == 0.0 {
+        if restricted.bound <= restricted.rounding() {
             return Ok(restricted.indifferent(game));
         }
         let even = restricted.even_reference();
-        let mut iterations = 0;
+        let most = self.tolerance * restricted.largest;
+        let (mut iterations, mut best) = (0, None);
         for factor in IDENTIFY_AT {
             let Ok(eta) = Eta::new(factor / restricted.bound) else { break };
             let at = fitting(game.payoff(), &even, eta);
             let Ok(near) = Newton::default().solve(&at, &even, &mut ()) else { continue };
             iterations += near.iterations;
-            let most = self.tolerance * restricted.largest;
-            let winner = restricted.winner(&at, &near.profile);
-            if let Some(winner) = winner.filter(|winner| winner.exploitability <= most) {
+            let Some(winner) = restricted.winner(&at, &near.profile) else { continue };
+            if winner.exploitability <= most {
                 return Ok(Winner { iterations, ..winner });
             }
+            best = best.or(Some(winner));
+        }
+        if let Some(best) = best {
+            return Ok(Winner { iterations, status: Status::Stalled, ..best });
         }
         let eta = Eta::new(IDENTIFY_AT[0] / restricted.bound);
         let eta = eta.map_err(|_| SolveError::NotFinite { method: Self::NAME, iteration: 0 })?;
@@ -179,15 +183,21 @@ impl Restricted {
         Profile { row: even(n, &self.support.rows), column: even(m, &self.support.columns) }
     }
 
+    /// Differences of payoffs up to this are rounding.
+    fn rounding(&self) -> f64 {
+        ROUNDING * self.bound + 4.0 * f64::EPSILON * self.largest
+    }
+
     /// The limit if all payoffs are equal: the references themselves.
     fn indifferent(&self, game: &RegularizedGame<'_>) -> Winner {
         let face = |actions: &[usize]| Face { support: actions.to_vec(), tied: Vec::new() };
+        let (value, exploitability) = self.certify(game.reference());
         Winner {
             profile: game.reference().clone(),
             row: face(&self.support.rows),
             column: face(&self.support.columns),
-            value: self.support.payoff[0],
-            exploitability: 0.0,
+            value,
+            exploitability,
             margin: None,
             status: Status::Converged,
             eta: game.eta().get(),
@@ -240,7 +250,7 @@ impl Restricted {
         let played = |slopes: &[f64]| -> Vec<bool> { slopes.iter().map(|s| *s > PLAYED).collect() };
         let (rows, columns) = (played(&slopes.row), played(&slopes.column));
         let (own, theirs) = (indices(&rows), indices(&columns));
-        let rounding = ROUNDING * self.bound + 4.0 * f64::EPSILON * self.largest;
+        let rounding = self.rounding();
         let tied = (TIED * self.bound).max(10.0 * rounding);
         let [row_logs, column_logs] = self.logs(near);
 

@@ -4,10 +4,11 @@ use nlhf_core::logistic::centered_sigmoid;
 use nlhf_core::{DenseGame, Distribution, Profile, ZeroSumGame};
 use rand::{Rng, RngExt};
 
-pub(crate) const SKEW: [&str; 10] = [
+pub(crate) const SKEW: [&str; 11] = [
     "probability",
     "log-odds",
     "ties",
+    "decimals",
     "duplicates",
     "cycle",
     "rotation",
@@ -17,8 +18,8 @@ pub(crate) const SKEW: [&str; 10] = [
     "zero",
 ];
 
-pub(crate) const GENERAL: [&str; 6] =
-    ["uniform", "integers", "copies", "direct sum", "pessimistic", "low rank"];
+pub(crate) const GENERAL: [&str; 7] =
+    ["uniform", "integers", "tenths", "copies", "direct sum", "pessimistic", "low rank"];
 
 fn uniform(size: f64, rng: &mut dyn Rng) -> f64 {
     size * (2.0 * rng.random::<f64>() - 1.0)
@@ -29,6 +30,17 @@ pub(crate) fn skew(family: &str, n: usize, rng: &mut dyn Rng) -> DenseGame {
         "probability" => DenseGame::skew_from_upper(n, |_, _| uniform(0.5, rng)),
         "log-odds" => DenseGame::skew_from_upper(n, |_, _| uniform(4.0, rng)),
         "ties" => DenseGame::skew_from_upper(n, |_, _| 0.5 * uniform(1.5, rng).round()),
+        // Like ties, but equal only up to rounding.
+        "decimals" => {
+            let mut p = vec![0.5; n * n];
+            for i in 0..n {
+                for j in i + 1..n {
+                    p[i * n + j] = 0.1 * (5.0 + uniform(3.49, rng).round());
+                    p[j * n + i] = 1.0 - p[i * n + j];
+                }
+            }
+            DenseGame::from_probabilities(n, &p).unwrap()
+        }
         "duplicates" => {
             let half = n.div_ceil(2);
             let base = DenseGame::skew_from_upper(half, |_, _| uniform(0.5, rng));
@@ -75,6 +87,7 @@ pub(crate) fn general(family: &str, n: usize, m: usize, rng: &mut dyn Rng) -> De
     let entries: Vec<f64> = match family {
         "uniform" => (0..n * m).map(|_| 3.0 + uniform(2.0, rng)).collect(),
         "integers" => (0..n * m).map(|_| uniform(1.5, rng).round()).collect(),
+        "tenths" => (0..n * m).map(|_| 0.3 + 0.1 * uniform(2.49, rng).round()).collect(),
         "copies" => {
             let (half, third) = (n.div_ceil(2), m.div_ceil(3));
             let base: Vec<f64> = (0..half * third).map(|_| uniform(1.0, rng)).collect();

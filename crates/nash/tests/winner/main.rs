@@ -69,15 +69,15 @@ fn value_support_and_entropy_are_those_of_linear_programming() {
     let (mut checked, mut many) = (0, 0);
     for (unit, family) in (50..).zip(SKEW.into_iter().chain(GENERAL)) {
         let mut rng = SeedTree::new(22).rng(Stream::Instance, unit);
-        for repeat in 0..12 {
+        for repeat in 0..12_usize {
             let (payoff, _) = draw(family, 7, &mut rng);
             let (n, m) = (payoff.nrows(), payoff.ncols());
-            // Moderate priors, so that a mass of zero and a small one differ for the programme too.
+            let spread = [1.0, 10.0, 300.0][repeat % 3];
             let prior = |n: usize, shift: f64| {
-                let logits = (0..n).map(|a| 2.0 * (a as f64 + shift).sin()).collect();
+                let logits = (0..n).map(|a| spread * (a as f64 + shift).sin()).collect();
                 Distribution::from_logits(logits).unwrap()
             };
-            let shift = f64::from(repeat);
+            let shift = repeat as f64;
             let row = prior(n, shift);
             let column = if payoff.is_skew() { row.clone() } else { prior(m, shift + 1.0) };
             let reference = Profile { row, column };
@@ -232,4 +232,26 @@ fn the_exploitability_is_the_one_of_the_profile() {
         let again = exploitability(&payoff, &found.profile);
         assert!((found.exploitability - again).abs() < 1e-15, "{family}");
     }
+}
+
+#[test]
+fn what_misses_the_tolerance_is_marked_and_the_scale_does_not_matter() {
+    let mut rng = SeedTree::new(25).rng(Stream::Instance, 0);
+    let (mut stalled, exact) = (0, MaximalEntropyWinner { tolerance: 0.0 });
+    for family in SKEW.into_iter().chain(GENERAL) {
+        let (payoff, reference) = draw(family, 9, &mut rng);
+        let game = RegularizedGame::new(&payoff, &reference, Eta::new(1.0).unwrap()).unwrap();
+        let found = exact.solve(&game).unwrap();
+        assert_eq!(found.status == Status::Converged, found.exploitability == 0.0, "{family}");
+        assert!(found.exploitability <= 1e-12 * payoff.payoff_bound(), "{family}");
+        stalled += usize::from(found.status == Status::Stalled);
+
+        let found = assert_proved(&payoff, &reference, family);
+        for scale in [1e-9, 1e9] {
+            let scaled = payoff.map_entries(|_, _, a| scale * a).unwrap();
+            let again = assert_proved(&scaled, &reference, family);
+            assert_eq!((&again.row, &again.column), (&found.row, &found.column), "{family}");
+        }
+    }
+    assert!(stalled > 3, "{stalled}");
 }
