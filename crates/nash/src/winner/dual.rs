@@ -50,18 +50,17 @@ const SHORTEST_STRIDE: f64 = 1e-5;
 impl Dual<'_> {
     /// A minimizer for the reference `exp(log_prior)`, tried from `start` first.
     pub(super) fn minimize(&self, log_prior: &[f64], start: Vec<f64>) -> Option<Point> {
-        let mut lu = Lu::new(0);
-        if let Some(found) = self.descend(log_prior, start, &mut lu) {
+        if let Some(found) = self.descend(log_prior, start) {
             return Some(found);
         }
         let power = |s: f64| -> Vec<f64> { log_prior.iter().map(|l| s * l).collect() };
-        let mut point = self.descend(&power(0.0), vec![0.0; self.rows.len()], &mut lu)?;
+        let mut point = self.descend(&power(0.0), vec![0.0; self.rows.len()])?;
         let (mut at, mut stride) = (0.0, 0.1);
         while at < 1.0 {
             let next = f64::min(at + stride, 1.0);
-            let moved = self.predict(&point, log_prior, &mut lu)?;
+            let moved = self.predict(&point, log_prior)?;
             let z = self.moved(&point.z, &moved, next - at);
-            if let Some(found) = self.descend(&power(next), z, &mut lu) {
+            if let Some(found) = self.descend(&power(next), z) {
                 (point, at, stride) = (found, next, 2.0 * stride);
             } else if stride > SHORTEST_STRIDE {
                 stride *= 0.3;
@@ -112,7 +111,7 @@ impl Dual<'_> {
     }
 
     /// Damped Newton down to the rounding floor; `None` if it does not get there.
-    fn descend(&self, log_prior: &[f64], start: Vec<f64>, lu: &mut Lu) -> Option<Point> {
+    fn descend(&self, log_prior: &[f64], start: Vec<f64>) -> Option<Point> {
         let mut point = self.point(log_prior, start);
         for _ in 0..NEWTON_LIMIT {
             if point.residual == 0.0 {
@@ -122,10 +121,10 @@ impl Dual<'_> {
                 return None;
             }
             let mut step: Vec<f64> = point.gradient.iter().map(|g| -g).collect();
-            self.solve(&point, &mut step, lu)?;
             for k in (0..step.len()).filter(|&k| self.holds(&point, k)) {
                 step[k] = -point.z[k];
             }
+            self.solve(&point, &mut step)?;
             let Some(next) = self.search(log_prior, &point, &step) else { break };
             point = next;
         }
@@ -160,21 +159,23 @@ impl Dual<'_> {
     }
 
     /// `dz/ds` at the minimizer for `π₀ˢ`: `−(VΣV')⁻¹ VΣ log π₀`.
-    fn predict(&self, point: &Point, log_prior: &[f64], lu: &mut Lu) -> Option<Vec<f64>> {
-        let policy = exp(&point.log_policy);
-        let mean = dot(&policy, log_prior);
-        let weighted: Vec<f64> =
-            policy.iter().zip(log_prior).map(|(p, l)| p * (l - mean)).collect();
+    fn predict(&self, point: &Point, log_prior: &[f64]) -> Option<Vec<f64>> {
+        let weighted = covaried(&exp(&point.log_policy), log_prior);
         let mut moved: Vec<f64> = self.rows.iter().map(|row| -dot(row, &weighted)).collect();
-        self.solve(point, &mut moved, lu)?;
+        for k in (0..moved.len()).filter(|&k| self.holds(point, k)) {
+            moved[k] = 0.0;
+        }
+        self.solve(point, &mut moved)?;
         Some(moved)
     }
 
-    /// Solves `(VΣV' + ridge) x = rhs` in place for the coordinates that may move; the others get 0.
-    fn solve(&self, point: &Point, rhs: &mut [f64], lu: &mut Lu) -> Option<()> {
-        let moving: Vec<usize> = (0..rhs.len()).filter(|&k| !self.holds(point, k)).collect();
+    /// Solves `(VΣV' + ridge) x = rhs` in place for the coordinates that are not held; `rhs` has what
+    /// the held ones move by.
+    fn solve(&self, point: &Point, rhs: &mut [f64]) -> Option<()> {
+        let (held, moving): (Vec<usize>, Vec<usize>) =
+            (0..rhs.len()).partition(|&k| self.holds(point, k));
         let n = moving.len();
-        *lu = Lu::new(n);
+        let mut lu = Lu::new(n);
         let policy = exp(&point.log_policy);
         let entries = lu.entries_mut();
         let mut trace = 0.0;
@@ -195,14 +196,27 @@ impl Dual<'_> {
         for i in 0..n {
             entries[i * n + i] += ridge;
         }
-        let mut part: Vec<f64> = moving.iter().map(|&k| rhs[k]).collect();
+        let mut drift = vec![0.0; policy.len()];
+        for &k in &held {
+            for (drift, v) in drift.iter_mut().zip(self.rows[k]) {
+                *drift += rhs[k] * v;
+            }
+        }
+        let drift = covaried(&policy, &drift);
+        let mut part: Vec<f64> =
+            moving.iter().map(|&k| rhs[k] - dot(self.rows[k], &drift)).collect();
         lu.factorize().then(|| lu.solve(&mut part))?;
-        rhs.fill(0.0);
         for (&k, x) in moving.iter().zip(part) {
             rhs[k] = x;
         }
         Some(())
     }
+}
+
+/// `Σx = p ∘ (x − p'x)`.
+fn covaried(policy: &[f64], x: &[f64]) -> Vec<f64> {
+    let mean = dot(policy, x);
+    policy.iter().zip(x).map(|(p, x)| p * (x - mean)).collect()
 }
 
 pub(super) fn exp(logs: &[f64]) -> Vec<f64> {
