@@ -97,9 +97,9 @@ pub struct Face {
 const IDENTIFY_AT: [f64; 6] = [1e6, 1e7, 1e8, 1e9, 1e10, 1e11];
 /// Slopes above this belong to the support.
 const PLAYED: f64 = -0.5;
-/// An action this far from the value, relative to the largest payoff, is tied.
+/// An action less than this short of the value, in units of half the range of payoffs, is tied.
 const TIED: f64 = 1e-10;
-/// What counts as rounding of payoffs, relative to the largest payoff.
+/// What counts as rounding of payoffs, in the same unit.
 const ROUNDING: f64 = 1e-13;
 
 impl MaximalEntropyWinner {
