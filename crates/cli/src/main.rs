@@ -18,6 +18,7 @@ mod model;
 mod offline;
 mod online;
 mod outputs;
+mod path;
 mod progress;
 mod reference;
 mod render;

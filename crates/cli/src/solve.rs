@@ -5,6 +5,7 @@ mod sink;
 mod summary;
 
 use crate::game::parse_eta;
+use crate::path::{self, PathArgs, PathCommand};
 use crate::progress::Progress;
 use crate::{Global, Outcome, outputs};
 use anyhow::Context;
@@ -44,6 +45,8 @@ pub(crate) struct SolveArgs {
     /// invalid and the others are solved
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    path: PathArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -54,6 +57,7 @@ Examples:
   python3 -c 'import numpy; p = numpy.full((9, 2, 2), 0.5);
     numpy.savez(\"games.npz\", payoffs=p, etas=10.0, scale=\"probability\")'
   nlhf solve games.npz --output solved.npz
+  nlhf solve winrates.csv --path 0.1:inf --scale probability
 
 A game a line:
   {\"id\"?, \"eta\", \"scale\", \"payoff\": [[…]], \"prior\"?, \"opponent_prior\"?}
@@ -112,6 +116,18 @@ pub(crate) fn parse_tolerance(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: &SolveArgs, global: &Global) -> anyhow::Result<Outcome> {
+    if let Some(range) = args.path.range {
+        let command = PathCommand {
+            range,
+            options: &args.path,
+            games: &args.games,
+            eta: args.eta,
+            scale: args.scale.map(GameScale::from),
+            tolerance: args.tolerance,
+            output: args.output.as_deref(),
+        };
+        return path::run(&command, global);
+    }
     if let Some(path) = &args.output {
         outputs::check_distinct(&[path], &[&args.games])?;
     }

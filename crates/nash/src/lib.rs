@@ -16,6 +16,9 @@
 //! | [`Automatic`] | picks among them, and falls back | |
 //!
 //! [`published`] has the first-order methods of the literature, to compare with.
+//! [`MaximalEntropyWinner`] finds what equilibria converge to as η → ∞: the unregularized equilibrium
+//! that is nearest to the references, with its support proved. [`EquilibriumPath`] follows the
+//! equilibrium in η and reports where the support changes.
 //!
 //! ```
 //! use nlhf_core::{DenseGame, Eta, NashSolver, Profile, RegularizedGame, Status};
@@ -46,11 +49,14 @@ mod krylov;
 mod lu;
 mod mirror_prox;
 mod newton;
+mod path;
 pub mod published;
 mod simd;
 mod skew_system;
+mod slopes;
 mod support;
 mod two_player_system;
+mod winner;
 
 pub use automatic::{Automatic, why};
 pub use batch::{Batch, BatchGame, BatchOutcome, BatchSolution, BatchSolutions};
@@ -58,3 +64,7 @@ pub use closed_form::ClosedForm;
 pub use krylov::NewtonKrylov;
 pub use mirror_prox::MirrorProx;
 pub use newton::Newton;
+pub use path::{
+    EquilibriumPath, PathEnd, PathError, PathPoint, PathPolicy, PathSettings, Side, SupportChange,
+};
+pub use winner::{Face, MaximalEntropyWinner, Winner};

@@ -64,7 +64,7 @@ impl Lu {
     fn compress(&mut self) {
         let n = self.n;
         self.active.clear();
-        for (i, row) in self.entries.chunks_exact(n).enumerate() {
+        for (i, row) in self.entries.chunks_exact(n.max(1)).enumerate() {
             self.diagonal[i] = row[i];
             let (left, right) = (&row[..i], &row[i + 1..]);
             // What is not a number is not negligible.
@@ -144,7 +144,7 @@ impl WithSimd for Elimination<'_> {
             if diagonal == 0.0 || !diagonal.is_finite() {
                 return false;
             }
-            for row in below.chunks_exact_mut(n) {
+            for row in below.chunks_exact_mut(n.max(1)) {
                 let factor = row[k] / diagonal;
                 row[k] = factor;
                 if factor != 0.0 {
