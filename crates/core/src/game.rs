@@ -11,7 +11,7 @@ mod regularized;
 pub use certificate::Certificate;
 pub use dense::DenseGame;
 pub use exploitability::exploitability;
-pub use low_rank::LowRankGame;
+pub use low_rank::{LowRankFactors, LowRankGame};
 pub use matrix_free::MatrixFreeGame;
 pub use profile::Profile;
 pub use regularized::RegularizedGame;
@@ -51,6 +51,11 @@ pub trait ZeroSumGame: Sync + Debug {
 
     /// The entries row-major, if they are stored so.
     fn dense_entries(&self) -> Option<&[f64]> {
+        None
+    }
+
+    /// The factors, if the payoffs are `ΦΘΦᵀ` with few columns and a skew `Θ`.
+    fn low_rank(&self) -> Option<LowRankFactors<'_>> {
         None
     }
 

@@ -3,6 +3,7 @@
 //! | game | method | because |
 //! |---|---|---|
 //! | one or two actions, one policy | closed form | O(1) |
+//! | symmetric, of low rank | Newton in feature space | passes over the features |
 //! | fewer than 24 actions a player | Newton | a factorization costs less than the products that replace it |
 //! | more, ηB ≤ 250 | Newton-Krylov | a few products a step |
 //! | more, larger η | Newton | the path to large η needs exact steps |
@@ -10,7 +11,7 @@
 //! What the first choice does not solve goes to Newton, and then to mirror-prox, whose convergence is proven,
 //! if it can end in reasonable time. The best of what was found is returned, with its status.
 
-use crate::{ClosedForm, MirrorProx, Newton, NewtonKrylov};
+use crate::{ClosedForm, LowRankNewton, MirrorProx, Newton, NewtonKrylov};
 use nlhf_core::{
     Iteration, NashSolver, Observer, Profile, RegularizedGame, Solution, SolveError, Status,
 };
@@ -60,9 +61,15 @@ impl NashSolver for Automatic {
         let (widest, scale) = (n.max(m), game.eta().get() * game.payoff().payoff_bound());
         let factorizable = widest <= FACTORIZABLE;
         let mut choices: Vec<(&dyn NashSolver, &'static str)> = Vec::new();
+        let low_rank = LowRankNewton { tolerance, ..LowRankNewton::default() };
         let closed_form = ClosedForm { tolerance };
         if ClosedForm::applies(game) {
             choices.push((&closed_form, "one or two actions"));
+        } else if game.payoff().low_rank().is_some() && game.is_symmetric() {
+            choices.push((&low_rank, "few features: the equilibrium is a point in their space"));
+            if factorizable {
+                choices.push((&newton, "newton-low-rank did not converge"));
+            }
         } else if widest < MANY_ACTIONS {
             choices.push((&newton, "few actions: a factorization is cheap"));
         } else if scale <= MODERATE || !factorizable {
@@ -86,6 +93,7 @@ pub fn why(method: &str) -> &'static str {
     match method {
         "closed-form" => "one or two actions",
         "newton-lanes" => "small games in a batch",
+        "newton-low-rank" => "few features",
         "newton" => "few actions, or large eta",
         "newton-krylov" => "many actions, moderate eta",
         "mirror-prox" => "nothing faster converged",

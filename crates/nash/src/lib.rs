@@ -11,6 +11,7 @@
 //! | [`ClosedForm`] | symmetric, one or two actions | O(1) |
 //! | [`Newton`] | any whose entries fit in memory | 2 to 40 factorizations |
 //! | [`NewtonKrylov`] | large, also matrix-free, moderate η | 5 to 100 products |
+//! | [`LowRankNewton`] | symmetric of low rank, to 10⁶ actions | 3 to 20 passes over the features |
 //! | [`Batch`] | 10³ to 10⁷ small ones at once | a fraction of a microsecond each at 8 actions |
 //! | [`MirrorProx`] | any, also matrix-free | (1 + ηB) log(1/gap) pairs of products |
 //! | [`Automatic`] | picks among them, and falls back | |
@@ -46,6 +47,7 @@ mod batch;
 mod closed_form;
 mod continuation;
 mod krylov;
+mod low_rank;
 mod lu;
 mod mirror_prox;
 mod newton;
@@ -62,6 +64,7 @@ pub use automatic::{Automatic, why};
 pub use batch::{Batch, BatchGame, BatchOutcome, BatchSolution, BatchSolutions};
 pub use closed_form::ClosedForm;
 pub use krylov::NewtonKrylov;
+pub use low_rank::LowRankNewton;
 pub use mirror_prox::MirrorProx;
 pub use newton::Newton;
 pub use path::{

@@ -5,8 +5,8 @@
 //! η = 10⁶ a third of the digits would be lost. Row-major, right-looking: the inner loop is one
 //! `row −= factor · pivot row`, compiled for the vectors that the machine has.
 //!
-//! An action that is hardly played has a row and a column of the identity, up to `√π`: those are left out of
-//! the elimination. At large η most actions are, and the work falls with the cube of what is left.
+//! An action that is hardly played has a row and a column of the identity, up to `√π`: those are left
+//! out of the elimination. At large η most actions are, and the work falls with the cube of what is left.
 
 #![allow(
     clippy::inline_always,
@@ -21,8 +21,9 @@ pub(crate) struct Lu {
     n: usize,
     entries: Vec<f64>,
     pivots: Vec<usize>,
-    /// The rows that differ from those of a diagonal matrix.
+    /// The rows and columns that differ from those of a diagonal matrix.
     active: Vec<usize>,
+    coupled: Vec<bool>,
     /// The diagonal where they do not.
     diagonal: Vec<f64>,
     /// A right-hand side, as far as it is active.
@@ -40,6 +41,7 @@ impl Lu {
             entries: vec![0.0; n * n],
             pivots: vec![0; n],
             active: Vec::with_capacity(n),
+            coupled: vec![false; n],
             diagonal: vec![1.0; n],
             gathered: Vec::with_capacity(n),
         }
@@ -51,8 +53,6 @@ impl Lu {
     }
 
     /// Factorizes the entries in place; `false` if a pivot is zero or not finite.
-    ///
-    /// Rows that are negligible off the diagonal must be so as columns, too, like those of `I + skew`.
     #[must_use]
     pub(crate) fn factorize(&mut self) -> bool {
         self.compress();
@@ -63,16 +63,19 @@ impl Lu {
     /// Moves the active rows and columns to the front.
     fn compress(&mut self) {
         let n = self.n;
-        self.active.clear();
+        self.coupled.fill(false);
         for (i, row) in self.entries.chunks_exact(n.max(1)).enumerate() {
             self.diagonal[i] = row[i];
-            let (left, right) = (&row[..i], &row[i + 1..]);
-            // What is not a number is not negligible.
-            let negligible = |row: &[f64]| row.iter().all(|a| a.abs() <= NEGLIGIBLE);
-            if !(negligible(left) && negligible(right)) {
-                self.active.push(i);
+            for (j, a) in row.iter().enumerate() {
+                // What is not a number is not negligible.
+                if i != j && (a.abs() > NEGLIGIBLE || a.is_nan()) {
+                    self.coupled[i] = true;
+                    self.coupled[j] = true;
+                }
             }
         }
+        self.active.clear();
+        self.active.extend((0..n).filter(|&i| self.coupled[i]));
         let m = self.active.len();
         if m < n {
             // Never ahead of what is still to be read.

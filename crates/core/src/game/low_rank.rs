@@ -1,6 +1,6 @@
 //! Low-rank payoffs `A = L·Rᵀ`, `L` being `n × k` and `R` `m × k`: O((n + m)k) a product.
 //!
-//! The log-odds of a bilinear model are `A = ΦΘΦᵀ` with `Θ` skew, hence `L = ΦΘ`, `R = Φ`. On the
+//! The log-odds of a bilinear model are `A = ΦΘΦᵀ` with `Θ` skew: only `Φ` and `Θ` are stored. On the
 //! scale of probabilities a low-rank model is of full rank: there is no such shortcut.
 
 use super::{GameError, ZeroSumGame};
@@ -9,10 +9,27 @@ use super::{GameError, ZeroSumGame};
 #[derive(Debug, Clone, PartialEq)]
 pub struct LowRankGame {
     rank: usize,
-    left: Vec<f64>,
-    right: Vec<f64>,
+    factors: Factors,
     bound: f64,
-    skew: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Factors {
+    /// `L` and `R`.
+    General { left: Vec<f64>, right: Vec<f64> },
+    /// `Φ` and the skew `Θ`.
+    Skew { features: Vec<f64>, theta: Vec<f64> },
+}
+
+/// The factors of a skew game `A = ΦΘΦᵀ`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LowRankFactors<'a> {
+    /// Columns of the features.
+    pub rank: usize,
+    /// `Φ`, `n × rank`, row-major.
+    pub features: &'a [f64],
+    /// `Θ`, `rank × rank`, row-major and skew.
+    pub theta: &'a [f64],
 }
 
 impl LowRankGame {
@@ -21,7 +38,11 @@ impl LowRankGame {
     /// # Errors
     /// [`GameError::Shape`] and [`GameError::NotFinite`].
     pub fn new(rank: usize, left: Vec<f64>, right: Vec<f64>) -> Result<Self, GameError> {
-        Self::assemble(rank, left, right, false)
+        check_factor("the left factor", rank, &left)?;
+        check_factor("the right factor", rank, &right)?;
+        // Cauchy and Schwarz: |A| ≤ max‖left row‖ · max‖right row‖, without forming A.
+        let bound = longest(rank, &left) * longest(rank, &right);
+        Ok(Self { rank, factors: Factors::General { left, right }, bound })
     }
 
     /// The symmetric game `ΦΘΦᵀ`: `features` is `n × rank`, `theta` is `rank × rank`, of which the
@@ -34,76 +55,115 @@ impl LowRankGame {
             let given = theta.len();
             return Err(GameError::Shape { what: "theta", nrows: rank, ncols: rank, given });
         }
-        let mut left = vec![0.0; features.len()];
+        check_factor("the features", rank, &features)?;
         if rank > 0 {
-            for (left, phi) in left.chunks_exact_mut(rank).zip(features.chunks_exact(rank)) {
-                for (j, out) in left.iter_mut().enumerate() {
-                    let column =
-                        (0..rank).map(|i| 0.5 * (theta[i * rank + j] - theta[j * rank + i]));
-                    *out = column.zip(phi).map(|(t, f)| t * f).sum();
-                }
-            }
+            check_factor("theta", rank, theta)?;
         }
-        Self::assemble(rank, left, features, true)
-    }
-
-    fn assemble(
-        rank: usize,
-        left: Vec<f64>,
-        right: Vec<f64>,
-        skew: bool,
-    ) -> Result<Self, GameError> {
-        for (what, factor) in [("the left factor", &left), ("the right factor", &right)] {
-            let given = factor.len();
-            if rank == 0 || given == 0 || given % rank != 0 {
-                let nrows = given.div_ceil(rank.max(1));
-                return Err(GameError::Shape { what, nrows, ncols: rank, given });
-            }
-            if let Some(at) = factor.iter().position(|x| !x.is_finite()) {
-                let (row, column) = (at / rank, at % rank);
-                return Err(GameError::NotFinite { row, column, given: factor[at] });
-            }
-        }
-        // Cauchy and Schwarz: |A| ≤ max‖left row‖ · max‖right row‖, without forming A.
-        let longest = |factor: &[f64]| {
-            let rows = factor.chunks_exact(rank).map(|row| row.iter().map(|x| x * x).sum::<f64>());
-            rows.fold(0.0, f64::max).sqrt()
-        };
-        let bound = longest(&left) * longest(&right);
-        Ok(Self { rank, left, right, bound, skew })
+        let theta: Vec<f64> = (0..rank * rank)
+            .map(|at| 0.5 * (theta[at] - theta[at % rank * rank + at / rank]))
+            .collect();
+        // |φᵢᵀΘφⱼ| ≤ ‖Θᵀφᵢ‖ · ‖φⱼ‖
+        let turned = features.chunks_exact(rank.max(1)).map(|phi| {
+            let entry = |j: usize| (0..rank).map(|i| theta[i * rank + j] * phi[i]).sum::<f64>();
+            (0..rank).map(|j| entry(j) * entry(j)).sum::<f64>()
+        });
+        let bound = turned.fold(0.0, f64::max).sqrt() * longest(rank, &features);
+        Ok(Self { rank, factors: Factors::Skew { features, theta }, bound })
     }
 }
 
-/// `out ← tall · (wideᵀ · weights)`, both factors row-major with `rank` columns.
-fn product(rank: usize, tall: &[f64], wide: &[f64], weights: &[f64], out: &mut [f64]) {
+fn check_factor(what: &'static str, rank: usize, factor: &[f64]) -> Result<(), GameError> {
+    let given = factor.len();
+    if rank == 0 || given == 0 || !given.is_multiple_of(rank) {
+        return Err(GameError::Shape {
+            what,
+            nrows: given.div_ceil(rank.max(1)),
+            ncols: rank,
+            given,
+        });
+    }
+    match factor.iter().position(|x| !x.is_finite()) {
+        Some(at) => {
+            let (row, column) = (at / rank, at % rank);
+            Err(GameError::NotFinite { row, column, given: factor[at] })
+        }
+        None => Ok(()),
+    }
+}
+
+/// The largest norm of a row.
+fn longest(rank: usize, factor: &[f64]) -> f64 {
+    let rows = factor.chunks_exact(rank).map(|row| row.iter().map(|x| x * x).sum::<f64>());
+    rows.fold(0.0, f64::max).sqrt()
+}
+
+/// `tallᵀ · weights`
+fn collect(rank: usize, tall: &[f64], weights: &[f64]) -> Vec<f64> {
     let mut inner = vec![0.0; rank];
-    for (weight, row) in weights.iter().zip(wide.chunks_exact(rank)) {
+    for (weight, row) in weights.iter().zip(tall.chunks_exact(rank)) {
         for (sum, x) in inner.iter_mut().zip(row) {
             *sum += weight * x;
         }
     }
+    inner
+}
+
+/// `out ← tall · inner`
+fn spread(rank: usize, tall: &[f64], inner: &[f64], out: &mut [f64]) {
     for (out, row) in out.iter_mut().zip(tall.chunks_exact(rank)) {
-        *out = row.iter().zip(&inner).map(|(x, y)| x * y).sum();
+        *out = row.iter().zip(inner).map(|(x, y)| x * y).sum();
+    }
+}
+
+impl LowRankGame {
+    /// `ΦΘx` or, with the other sign, `ΦΘᵀx`, of a skew game for `x = Φᵀπ`.
+    fn turn(rank: usize, theta: &[f64], inner: &[f64], sign: f64) -> Vec<f64> {
+        let rows = theta.chunks_exact(rank);
+        rows.map(|row| sign * row.iter().zip(inner).map(|(t, x)| t * x).sum::<f64>()).collect()
     }
 }
 
 impl ZeroSumGame for LowRankGame {
     fn nrows(&self) -> usize {
-        self.left.len() / self.rank
+        match &self.factors {
+            Factors::General { left: rows, .. } | Factors::Skew { features: rows, .. } => {
+                rows.len() / self.rank
+            }
+        }
     }
 
     fn ncols(&self) -> usize {
-        self.right.len() / self.rank
+        match &self.factors {
+            Factors::General { right: rows, .. } | Factors::Skew { features: rows, .. } => {
+                rows.len() / self.rank
+            }
+        }
     }
 
     fn apply(&self, column: &[f64], out: &mut [f64]) {
         assert_eq!((column.len(), out.len()), (self.ncols(), self.nrows()));
-        product(self.rank, &self.left, &self.right, column, out);
+        match &self.factors {
+            Factors::General { left, right } => {
+                spread(self.rank, left, &collect(self.rank, right, column), out);
+            }
+            Factors::Skew { features, theta } => {
+                let inner = collect(self.rank, features, column);
+                spread(self.rank, features, &Self::turn(self.rank, theta, &inner, 1.0), out);
+            }
+        }
     }
 
     fn apply_transpose(&self, row: &[f64], out: &mut [f64]) {
         assert_eq!((row.len(), out.len()), (self.nrows(), self.ncols()));
-        product(self.rank, &self.right, &self.left, row, out);
+        match &self.factors {
+            Factors::General { left, right } => {
+                spread(self.rank, right, &collect(self.rank, left, row), out);
+            }
+            Factors::Skew { features, theta } => {
+                let inner = collect(self.rank, features, row);
+                spread(self.rank, features, &Self::turn(self.rank, theta, &inner, -1.0), out);
+            }
+        }
     }
 
     fn payoff_bound(&self) -> f64 {
@@ -111,7 +171,16 @@ impl ZeroSumGame for LowRankGame {
     }
 
     fn is_skew(&self) -> bool {
-        self.skew
+        matches!(self.factors, Factors::Skew { .. })
+    }
+
+    fn low_rank(&self) -> Option<LowRankFactors<'_>> {
+        match &self.factors {
+            Factors::Skew { features, theta } => {
+                Some(LowRankFactors { rank: self.rank, features, theta })
+            }
+            Factors::General { .. } => None,
+        }
     }
 }
 
