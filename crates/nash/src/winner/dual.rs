@@ -192,7 +192,9 @@ impl Dual<'_> {
             }
             trace += entries[i * n + i];
         }
-        let ridge = (self.ridge + DAMPING * point.residual) * trace + f64::MIN_POSITIVE;
+        // Where all mass is on one action the Hessian vanishes, and its trace is no measure.
+        let damping = DAMPING * point.residual * trace.max(point.residual);
+        let ridge = self.ridge * trace + damping + f64::MIN_POSITIVE;
         for i in 0..n {
             entries[i * n + i] += ridge;
         }
