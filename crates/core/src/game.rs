@@ -1,7 +1,12 @@
 //! Games: payoffs, the KL-regularized game played on them, and certificates of what is returned.
 
+mod arithmetic;
+mod centered_form;
 mod certificate;
 mod dense;
+mod double_double;
+mod evaluation;
+mod exact_payoffs;
 mod exploitability;
 mod low_rank;
 mod matrix_free;
@@ -10,6 +15,7 @@ mod regularized;
 
 pub use certificate::Certificate;
 pub use dense::DenseGame;
+pub use exact_payoffs::ExactPayoffs;
 pub use exploitability::exploitability;
 pub use low_rank::LowRankGame;
 pub use matrix_free::MatrixFreeGame;
@@ -20,14 +26,15 @@ use std::fmt::Debug;
 
 /// The payoffs of a finite zero-sum game, known through products with policies.
 ///
-/// Four methods to write; the two others have defaults. Payoffs are centred: `A = P − ½` or log-odds.
+/// Five methods to write; the others have defaults. Payoffs are centred: `A = P − ½` or log-odds.
 /// Matrix-free on purpose: a solver that needs the entries asks for [`ZeroSumGame::write_dense`] and
 /// pays for it.
 ///
 /// # Laws
 /// * `pᵀ(Aq)` from [`ZeroSumGame::apply`] equals `(Aᵀp)ᵀq` from [`ZeroSumGame::apply_transpose`].
 /// * No entry exceeds [`ZeroSumGame::payoff_bound`] in absolute value.
-/// * If [`ZeroSumGame::is_skew`] then `Aᵀ = −A` up to rounding.
+/// * If [`ZeroSumGame::is_skew`] then `Aᵀ = −A`, which the products follow up to their error.
+/// * No entry of a product is off by more than [`ZeroSumGame::product_error_bound`].
 pub trait ZeroSumGame: Sync + Debug {
     /// Actions of the row player, who maximizes.
     fn nrows(&self) -> usize;
@@ -43,6 +50,24 @@ pub trait ZeroSumGame: Sync + Debug {
 
     /// A bound `B ≥ max |A|`; it scales tolerances and step sizes.
     fn payoff_bound(&self) -> f64;
+
+    /// How far an entry of [`ZeroSumGame::apply`] or [`ZeroSumGame::apply_transpose`] may be from that
+    /// of the exact product, for vectors with `Σ|q| ≤ 1`, in units of the payoff: certificates are
+    /// rounded up by what follows from it.
+    ///
+    /// The default is that of a sum of products in any order with some room, `(max(n, m) + 4) ε B`,
+    /// `ε = 2⁻⁵²`. A game that computes its entries on the way, or in f32, must say how far those are off.
+    fn product_error_bound(&self) -> f64 {
+        let terms = self.nrows().max(self.ncols()) + 4;
+        terms as f64 * f64::EPSILON * self.payoff_bound()
+    }
+
+    /// The numbers that the payoffs exactly are, if they are at hand, for
+    /// [`RegularizedGame::certify_precisely`]; without them it takes those of
+    /// [`ZeroSumGame::write_dense`].
+    fn exact_payoffs(&self) -> Option<ExactPayoffs<'_>> {
+        None
+    }
 
     /// Whether `Aᵀ = −A`, so that one policy is the equilibrium of both players.
     fn is_skew(&self) -> bool {

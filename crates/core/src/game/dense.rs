@@ -3,7 +3,7 @@
 //! Preferences enter through [`DenseGame::from_probabilities`] and [`DenseGame::from_log_odds`], which
 //! build `A = (P − Pᵀ)/2` and `A = (R − Rᵀ)/2`: in floating point `P − ½` is not exactly skew.
 
-use super::{GameError, ZeroSumGame};
+use super::{ExactPayoffs, GameError, ZeroSumGame};
 
 /// How far `P + Pᵀ` may be from 1, and `R + Rᵀ` from 0 relative to `1 + |R|`.
 const ANTISYMMETRY_TOLERANCE: f64 = 1e-6;
@@ -179,6 +179,17 @@ impl ZeroSumGame for DenseGame {
 
     fn payoff_bound(&self) -> f64 {
         self.bound
+    }
+
+    /// `max(m/8 + 10, n + 1) ε/2 · B`: rows are summed in eight interleaved sums, columns one after
+    /// the other.
+    fn product_error_bound(&self) -> f64 {
+        let terms = (self.ncols.div_ceil(8) + 10).max(self.nrows + 1);
+        0.5 * terms as f64 * f64::EPSILON * self.bound
+    }
+
+    fn exact_payoffs(&self) -> Option<ExactPayoffs<'_>> {
+        Some(ExactPayoffs::Dense(&self.entries))
     }
 
     fn is_skew(&self) -> bool {

@@ -2,8 +2,11 @@
 //!
 //! The log-odds of a bilinear model are `A = ΦΘΦᵀ` with `Θ` skew, hence `L = ΦΘ`, `R = Φ`. On the
 //! scale of probabilities a low-rank model is of full rank: there is no such shortcut.
+//!
+//! `ΦΘ` is rounded, so that `L·Rᵀ` is skew only nearly: the game is the exact `(L·Rᵀ − R·Lᵀ)/2`, and its
+//! distance from `L·Rᵀ` belongs to the error of a product.
 
-use super::{GameError, ZeroSumGame};
+use super::{ExactPayoffs, GameError, ZeroSumGame};
 
 /// A payoff matrix given by two thin factors.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +15,8 @@ pub struct LowRankGame {
     left: Vec<f64>,
     right: Vec<f64>,
     bound: f64,
+    /// How far an entry of `left · rightᵀ` may be from the game's.
+    defect: f64,
     skew: bool,
 }
 
@@ -21,7 +26,7 @@ impl LowRankGame {
     /// # Errors
     /// [`GameError::Shape`] and [`GameError::NotFinite`].
     pub fn new(rank: usize, left: Vec<f64>, right: Vec<f64>) -> Result<Self, GameError> {
-        Self::assemble(rank, left, right, false)
+        Self::assemble(rank, left, right, None)
     }
 
     /// The symmetric game `ΦΘΦᵀ`: `features` is `n × rank`, `theta` is `rank × rank`, of which the
@@ -44,14 +49,14 @@ impl LowRankGame {
                 }
             }
         }
-        Self::assemble(rank, left, features, true)
+        Self::assemble(rank, left, features, Some(theta))
     }
 
     fn assemble(
         rank: usize,
         left: Vec<f64>,
         right: Vec<f64>,
-        skew: bool,
+        theta: Option<&[f64]>,
     ) -> Result<Self, GameError> {
         for (what, factor) in [("the left factor", &left), ("the right factor", &right)] {
             let given = factor.len();
@@ -70,7 +75,15 @@ impl LowRankGame {
             rows.fold(0.0, f64::max).sqrt()
         };
         let bound = longest(&left) * longest(&right);
-        Ok(Self { rank, left, right, bound, skew })
+        // Entries of fl(Φ(Θ − Θᵀ)/2) are off by (k + 1)ε/2 Σ|Φ||Θ − Θᵀ|/2, those of the product by as much
+        // times |Φ|.
+        let defect = theta.map_or(0.0, |theta| {
+            let pairs = (0..rank * rank).map(|at| (at, at % rank * rank + at / rank));
+            let squares = pairs.map(|(at, mirrored)| (0.5 * (theta[at] - theta[mirrored])).powi(2));
+            let size = squares.sum::<f64>().sqrt();
+            (rank + 2) as f64 * f64::EPSILON * longest(&right).powi(2) * size
+        });
+        Ok(Self { rank, left, right, bound, defect, skew: theta.is_some() })
     }
 }
 
@@ -108,6 +121,17 @@ impl ZeroSumGame for LowRankGame {
 
     fn payoff_bound(&self) -> f64 {
         self.bound
+    }
+
+    /// `(max(n, m) + k + 4) ε/2 · B`, `B` being a bound on `Σ |L||R|` too, and what the factors of a
+    /// skew game are off.
+    fn product_error_bound(&self) -> f64 {
+        let terms = self.nrows().max(self.ncols()) + self.rank + 4;
+        0.5 * terms as f64 * f64::EPSILON * self.bound + self.defect
+    }
+
+    fn exact_payoffs(&self) -> Option<ExactPayoffs<'_>> {
+        Some(ExactPayoffs::Factors { rank: self.rank, left: &self.left, right: &self.right })
     }
 
     fn is_skew(&self) -> bool {
