@@ -1,7 +1,7 @@
 //! Solving one game: `nash_solve_eta_H/method/n`, on the cyclic family, which stays hard as `n` grows.
 //!
 //! Also `nash_general_eta_10/method/n` for pessimistic games, and `certify/dense/n` for the certificate
-//! alone, whose limit is one read of the payoffs (8n² bytes).
+//! alone, whose limit is one read of the payoffs (8n² bytes), and `certify/precise/n` in twice the digits.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 
@@ -66,6 +66,9 @@ fn certify(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(bytes as u64));
         group.bench_function(BenchmarkId::new("dense", n), |bencher| {
             bencher.iter(|| game.certify(black_box(&reference)));
+        });
+        group.bench_function(BenchmarkId::new("precise", n), |bencher| {
+            bencher.iter(|| game.certify_precisely(black_box(&reference)));
         });
     }
     group.finish();

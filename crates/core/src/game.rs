@@ -1,20 +1,26 @@
 //! Games: payoffs, the KL-regularized game played on them, and certificates of what is returned.
 
+mod arithmetic;
+mod centered_form;
 mod certificate;
 mod dense;
+mod double_double;
+mod evaluation;
 mod exploitability;
 mod low_rank;
 mod matrix_free;
 mod profile;
 mod regularized;
+mod stored_payoffs;
 
 pub use certificate::Certificate;
 pub use dense::DenseGame;
 pub use exploitability::exploitability;
-pub use low_rank::{LowRankFactors, LowRankGame};
+pub use low_rank::LowRankGame;
 pub use matrix_free::MatrixFreeGame;
 pub use profile::Profile;
 pub use regularized::RegularizedGame;
+pub use stored_payoffs::{SkewFactors, StoredPayoffs};
 
 use std::fmt::Debug;
 
@@ -27,7 +33,8 @@ use std::fmt::Debug;
 /// # Laws
 /// * `pᵀ(Aq)` from [`ZeroSumGame::apply`] equals `(Aᵀp)ᵀq` from [`ZeroSumGame::apply_transpose`].
 /// * No entry exceeds [`ZeroSumGame::payoff_bound`] in absolute value.
-/// * If [`ZeroSumGame::is_skew`] then `Aᵀ = −A` up to rounding.
+/// * If [`ZeroSumGame::is_skew`] then `Aᵀ = −A`, which the products follow up to their error.
+/// * No entry of a product is off by more than [`ZeroSumGame::product_error_bound`].
 pub trait ZeroSumGame: Sync + Debug {
     /// Actions of the row player, who maximizes.
     fn nrows(&self) -> usize;
@@ -44,19 +51,27 @@ pub trait ZeroSumGame: Sync + Debug {
     /// A bound `B ≥ max |A|`; it scales tolerances and step sizes.
     fn payoff_bound(&self) -> f64;
 
+    /// How far an entry of [`ZeroSumGame::apply`] or [`ZeroSumGame::apply_transpose`] may be from that
+    /// of the exact product, for vectors with `Σ|q| ≤ 1`, in units of the payoff: certificates are
+    /// rounded up by what follows from it.
+    ///
+    /// The default is that of a sum of products in any order with some room, `(max(n, m) + 4) ε B`,
+    /// `ε = 2⁻⁵²`. A game that computes its entries on the way, or in f32, must say how far those are off.
+    fn product_error_bound(&self) -> f64 {
+        let terms = self.nrows().max(self.ncols()) + 4;
+        terms as f64 * f64::EPSILON * self.payoff_bound()
+    }
+
+    /// The numbers that the payoffs exactly consist of, if they are at hand. Solvers use their structure;
+    /// [`RegularizedGame::certify_precisely`] computes with them, or else with the entries that
+    /// [`ZeroSumGame::write_dense`] gives.
+    fn stored(&self) -> Option<StoredPayoffs<'_>> {
+        None
+    }
+
     /// Whether `Aᵀ = −A`, so that one policy is the equilibrium of both players.
     fn is_skew(&self) -> bool {
         false
-    }
-
-    /// The entries row-major, if they are stored so.
-    fn dense_entries(&self) -> Option<&[f64]> {
-        None
-    }
-
-    /// The factors, if the payoffs are `ΦΘΦᵀ` with few columns and a skew `Θ`.
-    fn low_rank(&self) -> Option<LowRankFactors<'_>> {
-        None
     }
 
     /// Writes the entries row-major into `out`, of length `nrows · ncols`; one product a row.

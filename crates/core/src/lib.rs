@@ -38,8 +38,8 @@ pub use comparison::Comparison;
 pub use distribution::{Distribution, DistributionError};
 pub use fit::{FitError, FitEvidence, FitPreference, FitStatus, Fitted, Separation};
 pub use game::{
-    Certificate, DenseGame, GameError, LowRankFactors, LowRankGame, MatrixFreeGame, Profile,
-    RegularizedGame, ZeroSumGame, exploitability,
+    Certificate, DenseGame, GameError, LowRankGame, MatrixFreeGame, Profile, RegularizedGame,
+    SkewFactors, StoredPayoffs, ZeroSumGame, exploitability,
 };
 pub use ids::{AnnotatorId, PromptId, ResponseId};
 pub use menu::{Menu, MenuError, Menus};

@@ -24,7 +24,7 @@ pub enum Status {
 pub struct Solution {
     /// The policies of both players.
     pub profile: Profile,
-    /// The gap of `profile` in the game that was asked, recomputed in f64.
+    /// The gap of `profile` in the game that was asked, recomputed from it and never below the true one.
     pub certificate: Certificate,
     /// Why the solver stopped.
     pub status: Status,

@@ -1,7 +1,7 @@
 //! Laws of the vocabulary, on random inputs from the ordinary to the adversarial.
 //!
-//! Certificates are held to `certificate_error_bound` of the testkit: relative-accurate down to the
-//! square of the rounding errors of the exponents, which is derived there and not fitted.
+//! Laws that connect two certificates hold up to `certificate_error_bound` of the testkit; one
+//! certificate against the definition is `tests/certificate.rs`.
 
 use nlhf_core::{
     Certificate, DenseGame, Distribution, LowRankGame, MatrixFreeGame, Menu, Profile, PromptId,
@@ -9,7 +9,7 @@ use nlhf_core::{
 };
 use nlhf_testkit::strategies::{self, Instance};
 use nlhf_testkit::{
-    ClosedForm, certificate_error_bound, check_zero_sum_game, closed_forms, exact_gap, random_prior,
+    ClosedForm, certificate_error_bound, check_zero_sum_game, closed_forms, random_prior,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -17,6 +17,9 @@ use rand::Rng;
 
 /// η from a whisper to payoffs of 4·10⁵ nats.
 const ETAS: std::ops::RangeInclusive<f64> = 1e-4..=1e5;
+
+/// `(2n + 128) ε` for the nine actions of the largest instances.
+const VALUE_ERROR: f64 = 146.0 * f64::EPSILON;
 
 fn instance() -> impl Strategy<Value = Instance> {
     prop_oneof![
@@ -53,6 +56,8 @@ fn certify(instance: &Instance) -> Certificate {
 }
 
 /// `1 + ηB` and the logarithms at play: what values are rounded relative to, in nats.
+///
+/// A value is rounded down by up to `(2n + 128) ε` of it, so that two differ by that of the larger.
 fn size_nats(instance: &Instance) -> f64 {
     let Instance { payoff, reference, eta, profile } = instance;
     let policies = [&reference.row, &reference.column, &profile.row, &profile.column];
@@ -151,15 +156,6 @@ proptest! {
     }
 
     #[test]
-    fn the_certificate_is_the_exact_gap(instance in instance()) {
-        let Instance { payoff, reference, eta, profile } = &instance;
-        let exact = exact_gap(payoff, reference, *eta, profile);
-        let certificate = certify(&instance);
-        let (error, bound) = ((certificate.duality_gap - exact).abs(), error_bound(&instance));
-        prop_assert!(error <= bound, "{certificate:?}, exactly {exact:e}: {error:e} > {bound:e}");
-    }
-
-    #[test]
     fn the_certificate_is_never_negative(instance in instance()) {
         let certificate = certify(&instance);
         prop_assert!(certificate.row_regret >= 0.0 && certificate.column_regret >= 0.0);
@@ -178,7 +174,8 @@ proptest! {
         let certificate = certify(&instance);
         let best_row = value(&game.best_row_response(column), column);
         let best_column = value(row, &game.best_column_response(row));
-        let tolerance = 32.0 * f64::EPSILON * size_nats(&instance) / instance.eta.get();
+        let rounding = 2.0 * VALUE_ERROR * size_nats(&instance) / instance.eta.get();
+        let tolerance = error_bound(&instance) + rounding;
         let near = |x: f64, y: f64| (x - y).abs() <= tolerance;
         prop_assert!(near(certificate.row_regret, best_row - certificate.value));
         prop_assert!(near(certificate.column_regret, certificate.value - best_column));
@@ -208,7 +205,7 @@ proptest! {
         let (here, there) = (certify(&instance), certify(&other));
         let bound = error_bound(&instance) + error_bound(&other);
         prop_assert!((here.duality_gap - there.duality_gap).abs() <= bound);
-        let tolerance = 16.0 * f64::EPSILON * size_nats(&instance) / instance.eta.get();
+        let tolerance = VALUE_ERROR * size_nats(&instance) / instance.eta.get();
         prop_assert!((here.value - there.value).abs() <= tolerance);
     }
 
@@ -222,7 +219,8 @@ proptest! {
         let (here, there) = (certify(&instance), certify(&other));
         let bound = error_bound(&instance) + error_bound(&other);
         prop_assert!((here.duality_gap - there.duality_gap).abs() <= bound);
-        let tolerance = 16.0 * f64::EPSILON * size_nats(&other) / instance.eta.get();
+        let size = size_nats(&instance) + size_nats(&other);
+        let tolerance = VALUE_ERROR * size / instance.eta.get();
         prop_assert!((here.value + shift - there.value).abs() <= tolerance + 1e-14);
     }
 
@@ -243,7 +241,7 @@ proptest! {
         let bound = 2.0 * error_bound(&instance);
         prop_assert!((here.duality_gap - there.duality_gap).abs() <= bound);
         prop_assert!((here.column_regret - there.column_regret).abs() <= bound);
-        let tolerance = 16.0 * f64::EPSILON * size_nats(&instance) / instance.eta.get();
+        let tolerance = VALUE_ERROR * size_nats(&instance) / instance.eta.get();
         prop_assert!((here.value - there.value).abs() <= tolerance);
     }
 
@@ -310,7 +308,9 @@ fn the_certificate_vanishes_at_every_known_equilibrium() {
     for form in closed_forms() {
         let certificate = form.game().certify(&form.equilibrium);
         let nats = certificate.duality_gap * form.eta.get();
-        let floor = rounding_nats(&form).powi(2);
+        let error =
+            certificate_error_bound(&form.payoff, &form.reference, form.eta, &form.equilibrium);
+        let floor = rounding_nats(&form).powi(2) + error * form.eta.get();
         assert!(nats <= floor, "{}: {nats:e} nats, rounding {floor:e}, {form:?}", form.name);
     }
 }

@@ -14,6 +14,7 @@
 use crate::{ClosedForm, LowRankNewton, MirrorProx, Newton, NewtonKrylov};
 use nlhf_core::{
     Iteration, NashSolver, Observer, Profile, RegularizedGame, Solution, SolveError, Status,
+    StoredPayoffs,
 };
 
 /// Picks the method from the game, and falls back; the solution names the method that found it and why.
@@ -63,9 +64,11 @@ impl NashSolver for Automatic {
         let mut choices: Vec<(&dyn NashSolver, &'static str)> = Vec::new();
         let low_rank = LowRankNewton { tolerance, ..LowRankNewton::default() };
         let closed_form = ClosedForm { tolerance };
+        let stored = game.payoff().stored();
+        let low_rank_game = stored.and_then(StoredPayoffs::skew_factors).is_some();
         if ClosedForm::applies(game) {
             choices.push((&closed_form, "one or two actions"));
-        } else if game.payoff().low_rank().is_some() && game.is_symmetric() {
+        } else if low_rank_game && game.is_symmetric() {
             choices.push((&low_rank, "few features: the equilibrium is a point in their space"));
             if factorizable {
                 choices.push((&newton, "newton-low-rank did not converge"));

@@ -14,8 +14,8 @@ mod pass;
 use crate::lu::Lu;
 use crate::newton::check_start;
 use nlhf_core::{
-    ASKED_FOR, Distribution, Iteration, LowRankFactors, NashSolver, Observer, Profile,
-    RegularizedGame, Solution, SolveError, Status,
+    ASKED_FOR, Distribution, Iteration, NashSolver, Observer, Profile, RegularizedGame,
+    SkewFactors, Solution, SolveError, Status, StoredPayoffs,
 };
 use pass::{Moments, moments};
 
@@ -67,8 +67,8 @@ impl NashSolver for LowRankNewton {
         observer: &mut dyn Observer<Iteration>,
     ) -> Result<Solution, SolveError> {
         check_start(game, start)?;
-        let factors = game.payoff().low_rank().filter(|_| game.is_symmetric());
-        let Some(factors) = factors else {
+        let stored = game.payoff().stored().filter(|_| game.is_symmetric());
+        let Some(factors) = stored.and_then(StoredPayoffs::skew_factors) else {
             let solves = "symmetric games of low rank";
             return Err(SolveError::Unsupported { method: self.name(), solves });
         };
@@ -132,7 +132,7 @@ impl NashSolver for LowRankNewton {
 
 /// A point, what a pass found there, and room for the next.
 struct Search<'a> {
-    factors: LowRankFactors<'a>,
+    factors: SkewFactors<'a>,
     log_reference: &'a [f64],
     eta: f64,
     w: Vec<f64>,
@@ -151,7 +151,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(factors: LowRankFactors<'a>, game: &RegularizedGame<'a>, eta: f64) -> Self {
+    fn new(factors: SkewFactors<'a>, game: &RegularizedGame<'a>, eta: f64) -> Self {
         let log_reference = game.reference().row.log_probabilities();
         let k = factors.rank;
         let moments = Moments { mean: vec![0.0; k], covariance: vec![0.0; k * k] };

@@ -7,7 +7,7 @@ use nlhf_core::{
     ZeroSumGame,
 };
 use nlhf_nash::{Batch, BatchGame, BatchSolution, Newton};
-use nlhf_testkit::{cyclic_skew, exact_gap, random_general, random_prior, random_skew};
+use nlhf_testkit::{ExactGap, cyclic_skew, random_general, random_prior, random_skew};
 
 /// A game that owns what a batch borrows.
 struct Owned {
@@ -102,9 +102,14 @@ fn gaps_are_never_below_the_true_ones() {
             }
             in_lanes += 1;
             let certificate = outcome.certificate;
-            let exact = exact_gap(&game.payoff, &game.reference, game.eta, &profile(&solution));
+            let exact = ExactGap::new(&game.payoff, &game.reference, game.eta, &profile(&solution));
             let gap = certificate.duality_gap;
-            assert!(gap <= tolerance && gap >= exact, "{gap:e} for {exact:e}");
+            assert!(gap <= tolerance && gap >= exact.duality_gap, "{gap:e} for {exact:?}");
+            assert!(certificate.row_regret >= exact.row_regret, "{certificate:?} for {exact:?}");
+            assert!(certificate.column_regret >= exact.column_regret, "{certificate:?}, {exact:?}");
+            let shortfall = certificate.worst_shortfall();
+            assert!(shortfall >= exact.shortfall, "{shortfall:e} for {exact:?}");
+            assert!(certificate.value <= exact.value + 1e-80, "{certificate:?} for {exact:?}");
             let regrets = certificate.row_regret + certificate.column_regret;
             assert!((gap - regrets).abs() <= 1e-15 * gap);
         }

@@ -17,7 +17,7 @@ fn game(n: usize, rank: usize, size: f64, seed: u64) -> LowRankGame {
     let features = (0..n * rank).map(|_| rng.random::<f64>() - 0.5).collect();
     let theta: Vec<f64> = (0..rank * rank).map(|_| rng.random::<f64>() - 0.5).collect();
     let unit = LowRankGame::skew(rank, features, &theta).unwrap();
-    let factors = unit.low_rank().unwrap();
+    let factors = unit.stored().unwrap().skew_factors().unwrap();
     let scale = if unit.payoff_bound() > 0.0 { size / unit.payoff_bound() } else { 1.0 };
     let theta: Vec<f64> = factors.theta.iter().map(|t| scale * t).collect();
     LowRankGame::skew(rank, factors.features.to_vec(), &theta).unwrap()
@@ -118,7 +118,7 @@ fn few_passes_are_enough() {
 #[test]
 fn excluded_and_duplicated_actions_do_no_harm() {
     let base = game(20, 3, 1.0, 7);
-    let factors = base.low_rank().unwrap();
+    let factors = base.stored().unwrap().skew_factors().unwrap();
     let twice = [factors.features, factors.features].concat();
     let payoff = LowRankGame::skew(3, twice, factors.theta).unwrap();
     let mut masses = vec![1.0; 40];

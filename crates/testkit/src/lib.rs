@@ -8,24 +8,23 @@
 //!   [`closed_forms`], an assortment of them over six decades and more of η and priors down to 1e-300.
 //! * Seeded random games ([`random_skew`], [`cyclic_skew`], [`random_general`], [`random_prior`]) and
 //!   proptest [`strategies`].
-//! * [`exact_gap`]: the duality gap from its definition in [`DoubleDouble`] arithmetic, which the
-//!   certificates of `nlhf-core` are measured against.
+//! * [`ExactGap`]: gap, regrets and value from their definitions with as many bits as asked for, which the
+//!   certificates of `nlhf-core` are measured against, and [`Sharpness`], how near they must come.
 //!
 //! Checkers panic with the numbers that broke the law. This crate is a dev-dependency only.
 
 mod closed_form;
 mod closed_form_list;
-mod double_double;
 mod exact_gap;
 mod families;
 mod laws;
 mod random_games;
+mod sharpness;
 pub mod strategies;
 
 pub use closed_form::ClosedForm;
 pub use closed_form_list::closed_forms;
-pub use double_double::DoubleDouble;
-pub use exact_gap::{certificate_error_bound, exact_gap};
+pub use exact_gap::{ExactGap, exact_gap};
 pub use families::{
     FAMILIES, family_game, family_prior, pessimistic_family_game, random_family_game,
 };
@@ -34,3 +33,4 @@ pub use laws::{
     check_preference_model, check_solver, check_zero_sum_game,
 };
 pub use random_games::{cyclic_skew, random_general, random_prior, random_skew};
+pub use sharpness::{Sharpness, certificate_error_bound};

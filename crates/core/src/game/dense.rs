@@ -3,7 +3,7 @@
 //! Preferences enter through [`DenseGame::from_probabilities`] and [`DenseGame::from_log_odds`], which
 //! build `A = (P − Pᵀ)/2` and `A = (R − Rᵀ)/2`: in floating point `P − ½` is not exactly skew.
 
-use super::{GameError, ZeroSumGame};
+use super::{GameError, StoredPayoffs, ZeroSumGame};
 
 /// How far `P + Pᵀ` may be from 1, and `R + Rᵀ` from 0 relative to `1 + |R|`.
 const ANTISYMMETRY_TOLERANCE: f64 = 1e-6;
@@ -181,12 +181,19 @@ impl ZeroSumGame for DenseGame {
         self.bound
     }
 
-    fn is_skew(&self) -> bool {
-        self.skew
+    /// `max(m/8 + 10, n + 1) ε/2 · B`: rows are summed in eight interleaved sums, columns one after
+    /// the other.
+    fn product_error_bound(&self) -> f64 {
+        let terms = (self.ncols.div_ceil(8) + 10).max(self.nrows + 1);
+        0.5 * terms as f64 * f64::EPSILON * self.bound
     }
 
-    fn dense_entries(&self) -> Option<&[f64]> {
-        Some(&self.entries)
+    fn stored(&self) -> Option<StoredPayoffs<'_>> {
+        Some(StoredPayoffs::Dense(&self.entries))
+    }
+
+    fn is_skew(&self) -> bool {
+        self.skew
     }
 
     fn write_dense(&self, out: &mut [f64]) {

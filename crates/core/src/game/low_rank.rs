@@ -3,7 +3,7 @@
 //! The log-odds of a bilinear model are `A = ΦΘΦᵀ` with `Θ` skew: only `Φ` and `Θ` are stored. On the
 //! scale of probabilities a low-rank model is of full rank: there is no such shortcut.
 
-use super::{GameError, ZeroSumGame};
+use super::{GameError, SkewFactors, StoredPayoffs, ZeroSumGame};
 
 /// A payoff matrix given by two thin factors.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +11,8 @@ pub struct LowRankGame {
     rank: usize,
     factors: Factors,
     bound: f64,
+    /// Bounds the sums of absolute terms, `Σ|L||R|` or `Σ|Φ||Θ||Φ|`, behind an entry.
+    terms: f64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -19,17 +21,6 @@ enum Factors {
     General { left: Vec<f64>, right: Vec<f64> },
     /// `Φ` and the skew `Θ`.
     Skew { features: Vec<f64>, theta: Vec<f64> },
-}
-
-/// The factors of a skew game `A = ΦΘΦᵀ`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LowRankFactors<'a> {
-    /// Columns of the features.
-    pub rank: usize,
-    /// `Φ`, `n × rank`, row-major.
-    pub features: &'a [f64],
-    /// `Θ`, `rank × rank`, row-major and skew.
-    pub theta: &'a [f64],
 }
 
 impl LowRankGame {
@@ -41,8 +32,8 @@ impl LowRankGame {
         check_factor("the left factor", rank, &left)?;
         check_factor("the right factor", rank, &right)?;
         // Cauchy and Schwarz: |A| ≤ max‖left row‖ · max‖right row‖, without forming A.
-        let bound = longest(rank, &left) * longest(rank, &right);
-        Ok(Self { rank, factors: Factors::General { left, right }, bound })
+        let bound = above(rank, longest(rank, &left) * longest(rank, &right));
+        Ok(Self { rank, factors: Factors::General { left, right }, bound, terms: bound })
     }
 
     /// The symmetric game `ΦΘΦᵀ`: `features` is `n × rank`, `theta` is `rank × rank`, of which the
@@ -67,8 +58,12 @@ impl LowRankGame {
             let entry = |j: usize| (0..rank).map(|i| theta[i * rank + j] * phi[i]).sum::<f64>();
             (0..rank).map(|j| entry(j) * entry(j)).sum::<f64>()
         });
-        let bound = turned.fold(0.0, f64::max).sqrt() * longest(rank, &features);
-        Ok(Self { rank, factors: Factors::Skew { features, theta }, bound })
+        let longest = longest(rank, &features);
+        let bound = above(rank, turned.fold(0.0, f64::max).sqrt() * longest);
+        // Frobenius for the absolute values of Θ.
+        let size = theta.iter().map(|t| t * t).sum::<f64>().sqrt();
+        let terms = above(rank, longest * size * longest);
+        Ok(Self { rank, factors: Factors::Skew { features, theta }, bound, terms })
     }
 }
 
@@ -89,6 +84,11 @@ fn check_factor(what: &'static str, rank: usize, factor: &[f64]) -> Result<(), G
         }
         None => Ok(()),
     }
+}
+
+/// A product of norms with what its rounding may have taken off.
+fn above(rank: usize, product: f64) -> f64 {
+    product * (1.0 + (4 * rank + 16) as f64 * f64::EPSILON)
 }
 
 /// The largest norm of a row.
@@ -170,17 +170,24 @@ impl ZeroSumGame for LowRankGame {
         self.bound
     }
 
-    fn is_skew(&self) -> bool {
-        matches!(self.factors, Factors::Skew { .. })
+    /// `(max(n, m) + 2k + 8) ε/2` times a bound on the sum of the absolute terms behind an entry.
+    fn product_error_bound(&self) -> f64 {
+        let length = self.nrows().max(self.ncols()) + 2 * self.rank + 8;
+        0.5 * length as f64 * f64::EPSILON * self.terms
     }
 
-    fn low_rank(&self) -> Option<LowRankFactors<'_>> {
-        match &self.factors {
+    fn stored(&self) -> Option<StoredPayoffs<'_>> {
+        let rank = self.rank;
+        Some(match &self.factors {
+            Factors::General { left, right } => StoredPayoffs::Factors { rank, left, right },
             Factors::Skew { features, theta } => {
-                Some(LowRankFactors { rank: self.rank, features, theta })
+                StoredPayoffs::SkewFactors(SkewFactors { rank, features, theta })
             }
-            Factors::General { .. } => None,
-        }
+        })
+    }
+
+    fn is_skew(&self) -> bool {
+        matches!(self.factors, Factors::Skew { .. })
     }
 }
 

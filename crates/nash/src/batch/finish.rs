@@ -144,7 +144,7 @@ impl<const N: usize, const PLAYERS: usize> Padded<N, PLAYERS> {
             }
             *remainder = simd.reduce_sum_f64s(sum);
         }
-        let (mut lowest, mut value) = (zero, 0.0);
+        let (mut lowest, mut value, mut sizes) = (zero, 0.0, 0.0);
         for (player, &log_total) in log_totals.iter().enumerate() {
             let side = Self::side(player);
             let masks = S::as_simd_f64s(&self.mask[side.clone()]).0;
@@ -154,7 +154,7 @@ impl<const N: usize, const PLAYERS: usize> Padded<N, PLAYERS> {
             let logs = S::as_mut_simd_f64s(&mut log_policy[side]).0;
             let log_total = simd.splat_f64s(log_total);
             // What the player gets: the payoff counts once, with the row player.
-            let mut gain = zero;
+            let (mut gain, mut size) = (zero, zero);
             for (i, log_p) in logs.iter_mut().enumerate() {
                 *log_p = simd.sub_f64s(*log_p, log_total);
                 lowest =
@@ -164,11 +164,15 @@ impl<const N: usize, const PLAYERS: usize> Padded<N, PLAYERS> {
                     let cost = simd.mul_f64s(theta, simd.splat_f64s(-1.0 / self.eta));
                     let pay = if player == 0 { simd.add_f64s(gains[i], cost) } else { cost };
                     gain = simd.mul_add_e_f64s(policy[i], pay, gain);
+                    let logs = simd.add_f64s(simd.abs_f64s(*log_p), simd.abs_f64s(references[i]));
+                    size = simd.mul_add_e_f64s(policy[i], logs, size);
                 }
             }
             if PLAYERS == 2 {
                 let gain = simd.reduce_sum_f64s(gain);
                 value += if player == 0 { gain } else { -gain };
+                sizes +=
+                    simd.reduce_sum_f64s(size) + simd.reduce_max_f64s(simd.abs_f64s(log_total));
             }
         }
         let products = (N + 8) as f64 * self.eta * self.bound;
@@ -179,6 +183,10 @@ impl<const N: usize, const PLAYERS: usize> Padded<N, PLAYERS> {
             near &= *remainder >= 0.0;
             let margin = delta * ((2.0 * *remainder).sqrt() + delta);
             *remainder = (*remainder * (1.0 + 1e-9) + margin) / self.eta;
+        }
+        if PLAYERS == 2 {
+            // Like the gap, the value is stated on the safe side.
+            value -= f64::EPSILON * (products + 8.0 * sizes + 8.0) / self.eta;
         }
         let (row_regret, last) = (remainders[0], remainders[PLAYERS - 1]);
         let duality_gap = row_regret + last;

@@ -6,7 +6,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "the way is taken in f32 on purpose")]
 
 use super::packed::PackedSkew;
-use nlhf_core::{RegularizedGame, ZeroSumGame};
+use nlhf_core::{RegularizedGame, StoredPayoffs, ZeroSumGame};
 use std::ops::Range;
 
 /// The payoffs of a game, cheap and exact.
@@ -30,7 +30,8 @@ impl<'a> Payoffs<'a> {
     pub(super) fn new(game: &RegularizedGame<'a>) -> Self {
         let (payoff, symmetric) = (game.payoff(), game.is_symmetric());
         let nrows = payoff.nrows();
-        let entries = payoff.dense_entries().filter(|_| symmetric && nrows >= SMALLEST_PACKED);
+        let stored = payoff.stored().filter(|_| symmetric && nrows >= SMALLEST_PACKED);
+        let entries = stored.and_then(StoredPayoffs::entries);
         let packed = entries.map(|entries| PackedSkew::new(nrows, entries));
         let (x, y, sums) = (Vec::new(), Vec::new(), Vec::new());
         Self { payoff, packed, nrows, symmetric, x, y, sums, products: 0 }

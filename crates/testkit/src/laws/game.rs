@@ -1,5 +1,6 @@
 //! The laws of [`ZeroSumGame`]: products that fit each other, a bound that bounds.
 
+use crate::exact_gap::exact_products;
 use crate::random_prior;
 use nlhf_core::ZeroSumGame;
 use rand::Rng;
@@ -9,6 +10,7 @@ use rand::Rng;
 /// * `p'(Aq) = (A'p)'q`, and both products are those of the entries of `write_dense`.
 /// * Products overwrite what was in `out`, and are the same at each call.
 /// * No entry exceeds `payoff_bound`, which is finite.
+/// * No product is off by more than `product_error_bound`, by arithmetic in 320 bits.
 /// * If it `is_skew`, then it is square and `A' = −A`, up to `1e-12` of the bound.
 ///
 /// # Panics
@@ -47,6 +49,14 @@ pub fn check_zero_sum_game(game: &dyn ZeroSumGame, rng: &mut dyn Rng) {
         for (j, loss) in losses.iter().enumerate() {
             let expected: f64 = p.iter().enumerate().map(|(i, p)| p * entries[i * m + j]).sum();
             assert!((loss - expected).abs() <= tolerance, "(A'p)[{j}] is {loss}, not {expected}");
+        }
+        let (exact_gains, exact_losses) = exact_products(game, &p, &q);
+        let pairs = gains.iter().zip(&exact_gains).chain(losses.iter().zip(&exact_losses));
+        let norm = |x: &[f64]| x.iter().map(|x| x.abs()).sum::<f64>();
+        let allowed = game.product_error_bound() * norm(&p).max(norm(&q)) * (1.0 + 1e-12);
+        for (got, exact) in pairs {
+            let error = (got - exact).abs() - 0.5 * f64::EPSILON * exact.abs();
+            assert!(error <= allowed, "a product is {got}, exactly {exact}: {allowed:e} allowed");
         }
         let by_rows: f64 = p.iter().zip(&gains).map(|(p, gain)| p * gain).sum();
         let by_columns: f64 = q.iter().zip(&losses).map(|(q, loss)| q * loss).sum();
