@@ -44,11 +44,23 @@ fn batches(criterion: &mut Criterion) {
     }
     group.finish();
     let mut group = criterion.benchmark_group("nash_batch_games");
+    let mut rng = SeedTree::new(2).rng(Stream::Instance, 2);
+    let payoffs: Vec<DenseGame> = (0..100_000).map(|_| random_skew(8, 0.5, &mut rng)).collect();
     for count in [1000, 10_000, 100_000] {
-        let mut rng = SeedTree::new(2).rng(Stream::Instance, 2);
-        let payoffs: Vec<DenseGame> = (0..count).map(|_| random_skew(8, 0.5, &mut rng)).collect();
-        solve_batch(&mut group, &payoffs, 10.0, count);
+        solve_batch(&mut group, &payoffs[..count], 10.0, count);
     }
+    // A million games are the hundred thousand ten times, 51 MB that no cache holds.
+    group.sample_size(10);
+    let reference = vec![-(8.0_f64).ln(); 8];
+    let games = payoffs.iter().cycle().take(1_000_000);
+    let games: Vec<BatchGame<'_>> = games
+        .map(|payoff| BatchGame::symmetric(payoff.entries(), &reference, eta(10.0)))
+        .collect::<Result<_, _>>()
+        .expect("square games");
+    group.throughput(Throughput::Elements(games.len() as u64));
+    group.bench_function(BenchmarkId::new("newton-lanes", games.len()), |bencher| {
+        bencher.iter(|| Batch { tolerance: 1e-12 }.solve(black_box(&games)));
+    });
     group.finish();
 }
 
@@ -75,12 +87,12 @@ fn solve_batch(group: &mut Group<'_>, payoffs: &[DenseGame], target: f64, size: 
 }
 
 fn large(criterion: &mut Criterion) {
-    for target in [1.0, 10.0, 100.0] {
-        let mut group = criterion.benchmark_group(format!("nash_large_eta_{target}"));
-        group.sample_size(10);
-        for n in [64, 512, 2048] {
-            let mut rng = SeedTree::new(3).rng(Stream::Instance, 0);
-            let (payoff, reference) = (cyclic_skew(n, &mut rng), Profile::uniform(n, n));
+    for n in [8, 64, 512, 4096] {
+        let mut rng = SeedTree::new(3).rng(Stream::Instance, 0);
+        let (payoff, reference) = (cyclic_skew(n, &mut rng), Profile::uniform(n, n));
+        for target in [1.0, 10.0, 100.0] {
+            let mut group = criterion.benchmark_group(format!("nash_large_eta_{target}"));
+            group.sample_size(10);
             let game = RegularizedGame::new(&payoff, &reference, eta(target)).expect("shapes fit");
             let solver = NewtonKrylov { tolerance: 1e-8, ..NewtonKrylov::default() };
             group.bench_function(BenchmarkId::new(solver.name(), n), |bencher| {
@@ -90,8 +102,8 @@ fn large(criterion: &mut Criterion) {
             group.bench_function(BenchmarkId::new("product", n), |bencher| {
                 bencher.iter(|| payoff.apply(black_box(&policy), &mut out));
             });
+            group.finish();
         }
-        group.finish();
     }
 }
 
@@ -104,7 +116,7 @@ fn low_rank_game(n: usize, rank: usize) -> LowRankGame {
 
 fn low_rank(criterion: &mut Criterion) {
     let sizes = [1000, 10_000, 100_000, 1_000_000].map(|n| ("nash_low_rank", n, n, 8));
-    let widths = [2, 8, 32].map(|rank| ("nash_low_rank_width", rank, 100_000, rank));
+    let widths = [2, 8, 32, 128, 512].map(|rank| ("nash_low_rank_width", rank, 20_000, rank));
     for (name, size, n, rank) in sizes.into_iter().chain(widths) {
         let mut group = criterion.benchmark_group(name);
         group.sample_size(10);

@@ -17,7 +17,7 @@ use crate::TaskResult;
 use crate::ci::cargo_program;
 
 mod environment;
-mod machine;
+pub(super) mod machine;
 mod measure;
 mod process;
 mod regimes;

@@ -1,5 +1,6 @@
 //! The tasks of this workspace: `cargo xtask ci` runs every check, `cargo xtask tidy` the rules that no
-//! compiler knows, `cargo xtask compare` measures the solver beside its alternatives.
+//! compiler knows, `cargo xtask compare` measures the solver beside its alternatives and
+//! `cargo xtask scaling` how its cost grows.
 //!
 //! Continuous integration calls `cargo xtask ci` and nothing else: what passes here passes there.
 
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 
 mod ci;
 mod compare;
+mod scaling;
 mod tidy;
 
 /// What a task can end with: an error is printed as it is, so it must say what to do.
@@ -30,6 +32,7 @@ Commands:
   ci       Run every check, cheapest first, and stop at the first that fails
   tidy     Check the rules no compiler knows: dependency table, file layout, forbidden calls
   compare  Measure the equilibrium solver side by side with numpy, scipy, torch and JAX
+  scaling  Measure how the cost of the solver grows with games, actions and features
   help     Print this text
 
 `cargo xtask <COMMAND> --help` says more about one command.
@@ -41,6 +44,7 @@ enum Task {
     Ci,
     Tidy,
     Compare(compare::Options),
+    Scaling,
 }
 
 impl Task {
@@ -49,6 +53,7 @@ impl Task {
             Task::Ci => ci::help(),
             Task::Tidy => tidy::HELP.to_owned(),
             Task::Compare(_) => compare::HELP.to_owned(),
+            Task::Scaling => scaling::HELP.to_owned(),
         }
     }
 
@@ -57,6 +62,7 @@ impl Task {
             Task::Ci => ci::run(root),
             Task::Tidy => tidy::run(root),
             Task::Compare(options) => compare::run(root, options),
+            Task::Scaling => scaling::run(root),
         }
     }
 }
@@ -101,6 +107,7 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
     let task = match name {
         "ci" => Task::Ci,
         "tidy" => Task::Tidy,
+        "scaling" => Task::Scaling,
         "compare" if options.iter().any(|option| matches!(*option, "--help" | "-h")) => {
             return Ok(Request::Help(Some(Task::Compare(compare::Options::default()))));
         }
@@ -136,6 +143,7 @@ mod tests {
     fn commands_run_or_explain_themselves() {
         assert_eq!(request("ci"), Ok(Request::Run(Task::Ci)));
         assert_eq!(request("tidy"), Ok(Request::Run(Task::Tidy)));
+        assert_eq!(request("scaling"), Ok(Request::Run(Task::Scaling)));
         assert_eq!(request("tidy --help"), Ok(Request::Help(Some(Task::Tidy))));
         assert_eq!(request("help ci"), Ok(Request::Help(Some(Task::Ci))));
         assert_eq!(request("--help"), Ok(Request::Help(None)));

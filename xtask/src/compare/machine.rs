@@ -12,14 +12,14 @@ const VECTORS: [&str; 6] = ["sse2", "avx", "avx2", "fma", "avx512f", "asimd"];
 
 /// What the figures were measured on and when.
 #[derive(Debug, Clone)]
-pub(super) struct Machine {
-    pub(super) cpu: String,
-    pub(super) cores: usize,
-    pub(super) vectors: String,
-    pub(super) date: String,
+pub(crate) struct Machine {
+    pub(crate) cpu: String,
+    pub(crate) cores: usize,
+    pub(crate) vectors: String,
+    pub(crate) date: String,
 }
 
-pub(super) fn describe() -> TaskResult<Machine> {
+pub(crate) fn describe() -> TaskResult<Machine> {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cores = match allowed_cores().len() {
         0 => std::thread::available_parallelism()?.get(),
