@@ -1,9 +1,12 @@
 //! A candidate as a process: a JSON object a line in, one a line out, on as many cores as threads.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -53,8 +56,11 @@ impl Programs {
 pub(super) struct Process {
     child: Child,
     input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    replies: Receiver<io::Result<String>>,
 }
+
+/// How long a reply may take: on one core a thread pool has been seen to wait for itself.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 impl Process {
     pub(super) fn start(command: &mut Command) -> TaskResult<Self> {
@@ -65,7 +71,10 @@ impl Process {
             .map_err(|error| format!("{command:?} could not be started: {error}"))?;
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().ok_or("a process has an output")?);
-        Ok(Self { child, input, output })
+        let (sender, replies) = mpsc::channel();
+        // The thread ends with the output of the process.
+        thread::spawn(move || output.lines().try_for_each(|line| sender.send(line)));
+        Ok(Self { child, input, replies })
     }
 
     /// Sends a request and waits for its reply.
@@ -73,12 +82,17 @@ impl Process {
         let input = self.input.as_mut().ok_or("a process has an input")?;
         writeln!(input, "{request}")?;
         input.flush()?;
-        let mut line = String::new();
-        if self.output.read_line(&mut line)? == 0 {
-            let status = self.child.wait()?;
-            return Err(format!("the candidate ended with {status} on {request}").into());
+        match self.replies.recv_timeout(PATIENCE) {
+            Ok(line) => Ok(serde_json::from_str(&line?)?),
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = self.child.wait()?;
+                Err(format!("the candidate ended with {status} on {request}").into())
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                self.child.kill()?;
+                Err(format!("no answer within {} s", PATIENCE.as_secs()).into())
+            }
         }
-        Ok(serde_json::from_str(&line)?)
     }
 }
 
