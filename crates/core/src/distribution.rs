@@ -11,7 +11,7 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 /// How far `log Σ p` may be from zero in log-probabilities that are taken as they are.
-const NORMALIZATION_TOLERANCE: f64 = 1e-9;
+pub const NORMALIZATION_TOLERANCE: f64 = 1e-9;
 
 /// A probability distribution with at least one entry, in log-space.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -135,6 +135,24 @@ pub enum GameError {
         /// What they sum to.
         given: f64,
     },
+    /// Factors so large or so small that their products leave the range of f64.
+    #[error(
+        "the largest entry of {what} must be between 1e-100 and 1e100 in absolute value, or all zero, but is {given:e}"
+    )]
+    Range {
+        /// Which factor.
+        what: &'static str,
+        /// Its largest entry in absolute value.
+        given: f64,
+    },
+    /// A reference whose probabilities do not sum to one.
+    #[error("the probabilities of the {player} player's reference must sum to 1, but sum to {sum}")]
+    ReferenceSum {
+        /// "row" or "column".
+        player: &'static str,
+        /// What they sum to.
+        sum: f64,
+    },
     /// A reference that is no list of log-probabilities.
     #[error(
         "the reference of the {player} player must be log-probabilities, not all minus infinity, but \

@@ -35,7 +35,7 @@ mod seed;
 mod solver;
 
 pub use comparison::Comparison;
-pub use distribution::{Distribution, DistributionError};
+pub use distribution::{Distribution, DistributionError, NORMALIZATION_TOLERANCE};
 pub use fit::{FitError, FitEvidence, FitPreference, FitStatus, Fitted, Separation};
 pub use game::{
     Certificate, DenseGame, GameError, LowRankGame, MatrixFreeGame, Profile, RegularizedGame,

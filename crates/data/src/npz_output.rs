@@ -268,6 +268,7 @@ mod tests {
             duality_gap,
             iterations,
             method: "newton",
+            reason: "asked for",
         });
         solutions
     }

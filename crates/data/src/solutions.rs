@@ -30,6 +30,7 @@ struct Head {
     duality_gap: f64,
     iterations: usize,
     method: &'static str,
+    reason: &'static str,
     policy_end: usize,
     opponent_end: usize,
 }
@@ -51,6 +52,8 @@ pub struct SolutionRef<'a> {
     pub iterations: usize,
     /// The method that found it.
     pub method: &'static str,
+    /// Why this method.
+    pub reason: &'static str,
 }
 
 /// What came of a game, good or bad.
@@ -93,6 +96,7 @@ impl SolutionBatch {
             duality_gap: solution.duality_gap,
             iterations: solution.iterations,
             method: solution.method,
+            reason: solution.reason,
             policy_end: self.log_policies.len(),
             opponent_end: self.log_opponents.len(),
         });
@@ -112,6 +116,7 @@ impl SolutionBatch {
             duality_gap: solution.certificate.duality_gap,
             iterations: solution.iterations,
             method: solution.method,
+            reason: solution.reason,
         });
     }
 
@@ -124,6 +129,7 @@ impl SolutionBatch {
             duality_gap: f64::INFINITY,
             iterations: 0,
             method: "",
+            reason: "",
             policy_end: self.log_policies.len(),
             opponent_end: self.log_opponents.len(),
         });
@@ -134,8 +140,16 @@ impl SolutionBatch {
     /// # Panics
     /// If there is none.
     pub fn outcome(&self, at: usize) -> Outcome<'_> {
-        let Head { value, duality_gap, iterations, method, policy_end, opponent_end, status } =
-            self.heads[at];
+        let Head {
+            value,
+            duality_gap,
+            iterations,
+            method,
+            reason,
+            policy_end,
+            opponent_end,
+            status,
+        } = self.heads[at];
         let Some(status) = status else {
             let reason = self.failures.iter().find(|(failed, _)| *failed == at);
             return Outcome::Failed(reason.map_or("", |(_, reason)| reason.as_str()));
@@ -153,6 +167,7 @@ impl SolutionBatch {
             duality_gap,
             iterations,
             method,
+            reason,
         })
     }
 

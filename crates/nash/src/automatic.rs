@@ -3,7 +3,7 @@
 //! | game | method | because |
 //! |---|---|---|
 //! | one or two actions, one policy | closed form | O(1) |
-//! | symmetric, of low rank | Newton in feature space | passes over the features |
+//! | symmetric, fewer features than actions | Newton in feature space | passes over the features |
 //! | fewer than 24 actions a player | Newton | a factorization costs less than the products that replace it |
 //! | more, ηB ≤ 250 | Newton-Krylov | a few products a step |
 //! | more, larger η | Newton | the path to large η needs exact steps |
@@ -65,10 +65,11 @@ impl NashSolver for Automatic {
         let low_rank = LowRankNewton { tolerance, ..LowRankNewton::default() };
         let closed_form = ClosedForm { tolerance };
         let stored = game.payoff().stored();
-        let low_rank_game = stored.and_then(StoredPayoffs::skew_factors).is_some();
+        let factors = stored.and_then(StoredPayoffs::skew_factors);
+        let few_features = factors.is_some_and(|factors| factors.rank < n);
         if ClosedForm::applies(game) {
             choices.push((&closed_form, "one or two actions"));
-        } else if low_rank_game && game.is_symmetric() {
+        } else if few_features && game.is_symmetric() {
             choices.push((&low_rank, "few features: the equilibrium is a point in their space"));
             if factorizable {
                 choices.push((&newton, "newton-low-rank did not converge"));
@@ -91,19 +92,6 @@ impl NashSolver for Automatic {
     }
 }
 
-/// Why the automatic choice takes a method, in a few words.
-pub fn why(method: &str) -> &'static str {
-    match method {
-        "closed-form" => "one or two actions",
-        "newton-lanes" => "small games in a batch",
-        "newton-low-rank" => "few features",
-        "newton" => "few actions, or large eta",
-        "newton-krylov" => "many actions, moderate eta",
-        "mirror-prox" => "nothing faster converged",
-        _ => "asked for",
-    }
-}
-
 /// Runs solvers until one converges or is stopped; the best solution otherwise.
 fn first_to_converge(
     choices: &[(&dyn NashSolver, &'static str)],
@@ -113,8 +101,15 @@ fn first_to_converge(
 ) -> Result<Solution, SolveError> {
     let mut best: Option<Solution> = None;
     let mut failure = None;
+    let mut products = 0;
     for (solver, reason) in choices {
-        match solver.solve(game, start, observer) {
+        // What a method that failed has spent counts.
+        let spent = products;
+        let mut relay = |event: &Iteration| {
+            products = spent + event.products;
+            observer.observe(&Iteration { products, ..*event })
+        };
+        match solver.solve(game, start, &mut relay) {
             Ok(solution) => {
                 let solution = Solution { reason, ..solution };
                 let done = matches!(solution.status, Status::Converged | Status::Stopped);

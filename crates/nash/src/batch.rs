@@ -29,6 +29,7 @@ pub use game::BatchGame;
 pub use solutions::{BatchOutcome, BatchSolution, BatchSolutions};
 
 use crate::Automatic;
+use finish::Certified;
 use kernel::{Found, Kernel};
 use nlhf_core::{Certificate, NashSolver, SolveError, Status};
 use rayon::prelude::*;
@@ -71,6 +72,7 @@ impl Default for Batch {
 
 /// The name of the method in the lanes.
 const METHOD: &str = "newton-lanes";
+const REASON: &str = "small games in a batch";
 
 /// Games a thread takes at a time.
 const CHUNK: usize = 2048;
@@ -135,15 +137,11 @@ impl Batch {
         let sink = |at: usize, found: Option<Found<'_>>| match found {
             None => given_up.push(at),
             Some(Found { log_policy, certified, iterations }) => {
-                let duality_gap = certified.duality_gap;
-                let certificate = Certificate {
-                    value: certified.value,
-                    duality_gap,
-                    row_regret: certified.row_regret,
-                    column_regret: duality_gap - certified.row_regret,
-                };
-                let (status, method) = (Status::Converged, METHOD);
-                let outcome = BatchOutcome { certificate, status, iterations, method };
+                let Certified { value, row_regret, column_regret } = certified;
+                let duality_gap = row_regret + column_regret;
+                let certificate = Certificate { value, duality_gap, row_regret, column_regret };
+                let (status, method, reason) = (Status::Converged, METHOD, REASON);
+                let outcome = BatchOutcome { certificate, status, iterations, method, reason };
                 places.put(at, log_policy, Ok(outcome));
             }
         };
@@ -166,10 +164,11 @@ impl Batch {
                     status: solution.status,
                     iterations: u32::try_from(solution.iterations).unwrap_or(u32::MAX),
                     method: solution.method,
+                    reason: solution.reason,
                 };
                 places.put(at, &log_policy, Ok(outcome));
             }
-            Err(error) => places.put(at, game.log_references(), Err(error)),
+            Err(error) => places.put(at, &game.references().concat(), Err(error)),
         }
     }
 }

@@ -53,6 +53,8 @@ const STAGE_FACTOR: f64 = 4.0;
 const STAGE_RESIDUAL: f64 = 0.3;
 /// The loosest inner tolerance.
 const LOOSE: f64 = 0.2;
+/// How often the search goes on, a tenth as tolerant, because the certificate is above the tolerance.
+const REFINEMENTS: usize = 8;
 
 impl NashSolver for NewtonKrylov {
     fn name(&self) -> &'static str {
@@ -73,7 +75,7 @@ impl NashSolver for NewtonKrylov {
         let broken = |iteration| Err(SolveError::NotFinite { method: "newton-krylov", iteration });
         // Near the equilibrium the gap is the variance of the residual / η, for each player / 2η.
         let mut wanted = 0.25 * eta * self.tolerance;
-        let (mut best, mut status) = (None, Status::IterationLimit);
+        let (mut best, mut status, mut refinements) = (None, Status::IterationLimit, 0);
         while search.products() < self.max_products {
             if !search.norm.is_finite() {
                 return broken(search.iterations);
@@ -96,11 +98,13 @@ impl NashSolver for NewtonKrylov {
                     break;
                 }
                 if !search.use_exact_products(eta) {
-                    if search.stuck {
+                    // The certificate's own rounding error may be above the tolerance.
+                    if search.stuck || search.variance <= 0.0 || refinements == REFINEMENTS {
                         status = Status::Stalled;
                         break;
                     }
                     wanted *= 0.1;
+                    refinements += 1;
                 }
                 continue;
             }

@@ -60,7 +60,7 @@ mod support;
 mod two_player_system;
 mod winner;
 
-pub use automatic::{Automatic, why};
+pub use automatic::Automatic;
 pub use batch::{Batch, BatchGame, BatchOutcome, BatchSolution, BatchSolutions};
 pub use closed_form::ClosedForm;
 pub use krylov::NewtonKrylov;

@@ -197,7 +197,7 @@ fn grid(payoff: &dyn ZeroSumGame, settings: &PathSettings) -> Result<Vec<f64>, P
     if !(to > from && to.is_finite()) {
         return Err(PathError::Order { from, to });
     }
-    let decades = (to / from).log10();
+    let decades = to.log10() - from.log10();
     let points = settings.points.unwrap_or_else(|| {
         #[expect(
             clippy::cast_possible_truncation,

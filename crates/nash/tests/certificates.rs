@@ -6,9 +6,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use nlhf_core::{
-    DenseGame, Distribution, Eta, NashSolver, Profile, RegularizedGame, SeedTree, Stream,
+    DenseGame, Distribution, Eta, LowRankGame, NashSolver, Profile, RegularizedGame, SeedTree,
+    Stream,
 };
-use nlhf_nash::{MirrorProx, Newton};
+use nlhf_nash::published::{Limits, METHODS};
+use nlhf_nash::{Automatic, LowRankNewton, MirrorProx, Newton, NewtonKrylov};
 use nlhf_testkit::{
     ExactGap, Sharpness, closed_forms, cyclic_skew, random_general, random_prior, random_skew,
 };
@@ -127,4 +129,51 @@ fn iterates_on_the_way() {
         }
     }
     assert!(count.nine_digits == count.all, "{} of {}", count.nine_digits, count.all);
+}
+
+#[test]
+fn whatever_a_solver_returns() {
+    let mut count = Count::default();
+    let mut rng = SeedTree::new(23).rng(Stream::Instance, 0);
+    for family in 0..6 {
+        for (n, eta) in [(3, 0.1), (6, 10.0), (9, 1000.0), (30, 30.0)] {
+            let payoff = payoff(family, n, &mut rng);
+            let symmetric = family < 2 || family == 5;
+            let row = prior(n, &mut rng);
+            let column =
+                if symmetric { row.clone() } else { prior(payoff.entries().len() / n, &mut rng) };
+            let reference = Profile { row, column };
+            let game = RegularizedGame::new(&payoff, &reference, Eta::new(eta).unwrap()).unwrap();
+            let mut solvers: Vec<Box<dyn NashSolver>> = vec![
+                Box::new(Automatic::default()),
+                Box::new(NewtonKrylov { max_products: 2000, ..NewtonKrylov::default() }),
+            ];
+            let limits = Limits { tolerance: 1e-6, max_products: 60 };
+            for method in METHODS {
+                solvers.push(Box::new(method.solver(limits)));
+            }
+            for solver in solvers {
+                let Ok(solution) = solver.solve(&game, &reference, &mut ()) else { continue };
+                assert_eq!(solution.certificate, game.certify(&solution.profile));
+                let what = format!("family {family}, n {n}, eta {eta} by {}", solver.name());
+                count.check(&game, &solution.profile, &what);
+            }
+        }
+    }
+    let mut factors =
+        |len: usize| -> Vec<f64> { (0..len).map(|_| rng.random::<f64>() - 0.5).collect() };
+    for (n, rank) in [(5, 2), (9, 3), (4, 7), (40, 4)] {
+        let payoff = LowRankGame::skew(rank, factors(n * rank), &factors(rank * rank)).unwrap();
+        let reference = Profile::uniform(n, n);
+        for eta in [0.1, 10.0, 300.0] {
+            let game = RegularizedGame::new(&payoff, &reference, Eta::new(eta).unwrap()).unwrap();
+            let solvers: [&dyn NashSolver; 2] = [&LowRankNewton::default(), &Automatic::default()];
+            for solver in solvers {
+                let solution = solver.solve(&game, &reference, &mut ()).unwrap();
+                assert_eq!(solution.certificate, game.certify(&solution.profile));
+                count.check(&game, &solution.profile, &format!("{n} of rank {rank}, eta {eta}"));
+            }
+        }
+    }
+    assert!(count.all > 300, "{}", count.all);
 }

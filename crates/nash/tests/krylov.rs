@@ -94,7 +94,7 @@ fn products_are_all_it_needs() {
 fn a_moderate_game_takes_few_products() {
     let mut rng = SeedTree::new(25).rng(Stream::Instance, 0);
     let (payoff, reference) = (cyclic_skew(400, &mut rng), Profile::uniform(400, 400));
-    for (eta, limit) in [(1.0, 10), (10.0, 30), (100.0, 150)] {
+    for (eta, limit) in [(1.0, 8), (10.0, 24), (100.0, 115)] {
         let game = RegularizedGame::new(&payoff, &reference, Eta::new(eta).unwrap()).unwrap();
         let mut products = 0;
         let mut count = |event: &Iteration| {
@@ -137,4 +137,55 @@ fn what_stalls_is_marked() {
         solution.status == Status::Converged,
         solution.certificate.duality_gap <= solver.tolerance
     );
+}
+
+#[test]
+fn a_tolerance_that_rounding_forbids_ends_as_stalled() {
+    let mut rng = SeedTree::new(27).rng(Stream::Instance, 0);
+    let zero = |n| DenseGame::skew_from_upper(n, |_, _| 0.0);
+    let games = [zero(30), zero(64), cyclic_skew(31, &mut rng)];
+    for payoff in &games {
+        let n = payoff.nrows();
+        let reference = Profile::symmetric(random_prior(n, 2.0, &mut rng));
+        for (tolerance, eta) in [(0.0, 1.0), (1e-320, 1.0), (1e-30, 1.0), (1e-10, 1e-308)] {
+            let game = RegularizedGame::new(payoff, &reference, Eta::new(eta).unwrap()).unwrap();
+            let krylov = NewtonKrylov { tolerance, ..NewtonKrylov::default() };
+            let solvers: [&dyn NashSolver; 2] = [&krylov, &Automatic { tolerance }];
+            for solver in solvers {
+                let solution = solver.solve(&game, &reference, &mut ()).unwrap();
+                let converged = solution.certificate.duality_gap <= tolerance;
+                assert_eq!(solution.status == Status::Converged, converged, "{solution:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_product_is_counted() {
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let count = || calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let mut rng = SeedTree::new(28).rng(Stream::Instance, 0);
+    let dense = random_general(30, 40, 0.5, &mut rng);
+    let (forth, back) = (
+        |x: &[f64], out: &mut [f64]| {
+            count();
+            dense.apply(x, out);
+        },
+        |x: &[f64], out: &mut [f64]| {
+            count();
+            dense.apply_transpose(x, out);
+        },
+    );
+    let payoff = MatrixFreeGame::new(30, 40, dense.payoff_bound(), forth, back);
+    let reference = Profile::uniform(30, 40);
+    let game = RegularizedGame::new(&payoff, &reference, Eta::new(10.0).unwrap()).unwrap();
+    let mut products = 0;
+    let mut last = |event: &Iteration| {
+        products = event.products;
+        ControlFlow::Continue(())
+    };
+    let solver = NewtonKrylov::default();
+    assert_eq!(solver.solve(&game, &reference, &mut last).unwrap().status, Status::Converged);
+    // The two products of the certificate are not the search's.
+    assert_eq!(products + 2, calls.load(std::sync::atomic::Ordering::Relaxed));
 }

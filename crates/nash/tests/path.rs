@@ -120,6 +120,33 @@ fn a_change_is_where_the_closed_form_has_it() {
 }
 
 #[test]
+fn a_bracket_as_wide_as_the_accuracy_ends_the_search() {
+    // p₂ = 0.1 at η = 2 log 9, between two points that are about as near as a change is told.
+    let payoff = DenseGame::skew_from_upper(2, |_, _| 0.5);
+    let reference = Profile::uniform(2, 2);
+    let at = 2.0 * 9f64.ln();
+    for (accuracy, width) in [
+        (0.1, 0.098_f64),
+        (0.1, 0.0954),
+        (0.1, 0.12),
+        (0.01, 0.00996),
+        (1e-4, 9.9997e-5),
+        (1e-4, 1e-4),
+    ] {
+        let (from, to) = (at * (-0.5 * width).exp(), at * (0.5 * width).exp());
+        let settings =
+            PathSettings { threshold: 0.1, accuracy, points: Some(2), ..settings(from, to) };
+        let points = followed(&payoff, &reference, &settings);
+        let changes: Vec<SupportChange> = points.into_iter().flat_map(|p| p.changes).collect();
+        assert_eq!(changes.len(), 1);
+        assert!(changes[0].before <= changes[0].after * (1.0 + accuracy) * (1.0 + 1e-12));
+    }
+    // As far apart as f64 goes.
+    let far = settings(1e-300, 1e300);
+    assert!(EquilibriumPath::new(&payoff, &reference, &far).is_ok());
+}
+
+#[test]
 fn a_coarse_path_misses_nothing_that_a_fine_one_sees() {
     let (mut seen, mut missed) = (0, 0);
     for (payoff, reference) in games() {

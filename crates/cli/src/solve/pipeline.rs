@@ -35,8 +35,8 @@ pub(super) struct Tally {
     pub(super) failed: usize,
     pub(super) max_gap: f64,
     pub(super) iterations: usize,
-    /// Games by the method that solved them.
-    pub(super) methods: BTreeMap<&'static str, usize>,
+    /// Games by the method that solved them and why it was taken.
+    pub(super) methods: BTreeMap<(&'static str, &'static str), usize>,
     pub(super) time: Times,
 }
 
@@ -134,7 +134,7 @@ impl Tally {
                     tally.unconverged += usize::from(solution.status != Status::Converged);
                     tally.max_gap = tally.max_gap.max(solution.duality_gap);
                     tally.iterations += solution.iterations;
-                    *tally.methods.entry(solution.method).or_default() += 1;
+                    *tally.methods.entry((solution.method, solution.reason)).or_default() += 1;
                 }
                 Outcome::Failed(_) | Outcome::Invalid(_) => tally.failed += 1,
             }
@@ -172,6 +172,7 @@ fn solve_batch(games: &GameBatch, tolerance: f64, solutions: &mut SolutionBatch)
             duality_gap: outcome.certificate.duality_gap,
             iterations: outcome.iterations as usize,
             method: outcome.method,
+            reason: outcome.reason,
         });
     }
 }

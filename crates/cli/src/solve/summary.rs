@@ -29,7 +29,7 @@ pub(super) struct Summary {
     unconverged: usize,
     max_gap: f64,
     iterations: usize,
-    methods: BTreeMap<&'static str, usize>,
+    methods: BTreeMap<(&'static str, &'static str), usize>,
     notes: usize,
     first_bad: Option<String>,
 }
@@ -92,7 +92,7 @@ impl Summary {
         self.max_gap = self.max_gap.max(tally.max_gap);
         self.iterations += tally.iterations;
         for (method, count) in &tally.methods {
-            *self.methods.entry(method).or_default() += count;
+            *self.methods.entry(*method).or_default() += count;
         }
         self.time.parsing += tally.time.parsing;
         self.time.solving += tally.time.solving;
@@ -141,8 +141,8 @@ impl Summary {
             self.iterations as f64 / self.games.max(1) as f64
         );
         if !self.methods.is_empty() {
-            let methods = self.methods.iter().map(|(method, &count)| {
-                format!("{} by {method} ({})", render::count(count), nlhf::nash::why(method))
+            let methods = self.methods.iter().map(|((method, reason), &count)| {
+                format!("{} by {method} ({reason})", render::count(count))
             });
             eprintln!("{}", methods.collect::<Vec<_>>().join(", "));
         }

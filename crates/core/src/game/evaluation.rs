@@ -1,7 +1,7 @@
 //! Value and gap of a profile in either arithmetic, with a bound on every rounding error.
 //!
 //! ```text
-//! g = η A q̃ / Σq̃,  q̃ = e^{log q}:   |ĝ − g| ≤ η (E + (m/8 + 20) u B)
+//! g = η A q̃ / Σq̃,  q̃ = e^{log q}:   |ĝ − g| ≤ η (E + (m/8 + 22) u B)
 //! Gap(p, q) = [KL(p‖BR₁(q)) + KL(q‖BR₂(p))] / η          J(p, q) = p'Aq + [KL(q‖μ₀) − KL(p‖π₀)] / η
 //! ```
 //! `E` bounds the error of a product, `u` that of an operation. Gaps are rounded up, the value down.

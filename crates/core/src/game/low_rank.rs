@@ -27,7 +27,7 @@ impl LowRankGame {
     /// The game `left · rightᵀ`; both factors row-major with `rank` columns.
     ///
     /// # Errors
-    /// [`GameError::Shape`] and [`GameError::NotFinite`].
+    /// [`GameError::Shape`], [`GameError::NotFinite`] and [`GameError::Range`].
     pub fn new(rank: usize, left: Vec<f64>, right: Vec<f64>) -> Result<Self, GameError> {
         check_factor("the left factor", rank, &left)?;
         check_factor("the right factor", rank, &right)?;
@@ -40,7 +40,7 @@ impl LowRankGame {
     /// skew part `(Θ − Θᵀ)/2` is used.
     ///
     /// # Errors
-    /// [`GameError::Shape`] and [`GameError::NotFinite`].
+    /// [`GameError::Shape`], [`GameError::NotFinite`] and [`GameError::Range`].
     pub fn skew(rank: usize, features: Vec<f64>, theta: &[f64]) -> Result<Self, GameError> {
         if theta.len() != rank * rank {
             let given = theta.len();
@@ -67,6 +67,10 @@ impl LowRankGame {
     }
 }
 
+/// Between these no product of two factors and their norms leaves the range of f64.
+const SMALLEST_FACTOR: f64 = 1e-100;
+const LARGEST_FACTOR: f64 = 1e100;
+
 fn check_factor(what: &'static str, rank: usize, factor: &[f64]) -> Result<(), GameError> {
     let given = factor.len();
     if rank == 0 || given == 0 || !given.is_multiple_of(rank) {
@@ -77,12 +81,15 @@ fn check_factor(what: &'static str, rank: usize, factor: &[f64]) -> Result<(), G
             given,
         });
     }
-    match factor.iter().position(|x| !x.is_finite()) {
-        Some(at) => {
-            let (row, column) = (at / rank, at % rank);
-            Err(GameError::NotFinite { row, column, given: factor[at] })
-        }
-        None => Ok(()),
+    if let Some(at) = factor.iter().position(|x| !x.is_finite()) {
+        let (row, column) = (at / rank, at % rank);
+        return Err(GameError::NotFinite { row, column, given: factor[at] });
+    }
+    let largest = factor.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+    if largest == 0.0 || (SMALLEST_FACTOR..=LARGEST_FACTOR).contains(&largest) {
+        Ok(())
+    } else {
+        Err(GameError::Range { what, given: largest })
     }
 }
 
@@ -211,5 +218,8 @@ mod tests {
         }
         assert!(LowRankGame::skew(2, vec![1.0; 5], &[0.0; 4]).is_err());
         assert!(LowRankGame::new(0, vec![], vec![]).is_err());
+        assert!(LowRankGame::new(1, vec![1e-318], vec![1e153]).is_err());
+        assert!(LowRankGame::new(1, vec![1e-170], vec![1.0]).is_err());
+        assert!(LowRankGame::new(1, vec![0.0], vec![1.0]).is_ok());
     }
 }

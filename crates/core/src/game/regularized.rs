@@ -65,7 +65,7 @@ impl<'a> RegularizedGame<'a> {
     /// The row player's best response `π₀ exp(+ηAq) / Z`.
     ///
     /// # Panics
-    /// If `column` does not fit the game.
+    /// If `column` does not fit the game, or `ηA` leaves the range of f64.
     pub fn best_row_response(&self, column: &Distribution) -> Distribution {
         let mut gains = vec![0.0; self.payoff.nrows()];
         self.payoff.apply(&column.probabilities(), &mut gains);
@@ -75,7 +75,7 @@ impl<'a> RegularizedGame<'a> {
     /// The column player's best response `μ₀ exp(−ηAᵀp) / Z`.
     ///
     /// # Panics
-    /// If `row` does not fit the game.
+    /// If `row` does not fit the game, or `ηA` leaves the range of f64.
     pub fn best_column_response(&self, row: &Distribution) -> Distribution {
         let mut losses = vec![0.0; self.payoff.ncols()];
         self.payoff.apply_transpose(&row.probabilities(), &mut losses);

@@ -27,9 +27,9 @@ pub(super) struct Padded<const N: usize, const PLAYERS: usize> {
 /// What a profile is worth.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Certified {
-    pub(super) duality_gap: f64,
-    pub(super) row_regret: f64,
     pub(super) value: f64,
+    pub(super) row_regret: f64,
+    pub(super) column_regret: f64,
 }
 
 /// A profile with its residual `log(π/π₀) − ηAπ`, centred under the policy: the `F` of Newton's method.
@@ -188,9 +188,8 @@ impl<const N: usize, const PLAYERS: usize> Padded<N, PLAYERS> {
             // Like the gap, the value is stated on the safe side.
             value -= f64::EPSILON * (products + 8.0 * sizes + 8.0) / self.eta;
         }
-        let (row_regret, last) = (remainders[0], remainders[PLAYERS - 1]);
-        let duality_gap = row_regret + last;
-        let certified = near.then_some(Certified { duality_gap, row_regret, value });
+        let (row_regret, column_regret) = (remainders[0], remainders[PLAYERS - 1]);
+        let certified = near.then_some(Certified { value, row_regret, column_regret });
         Finished { log_policy, residual, certified }
     }
 

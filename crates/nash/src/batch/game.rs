@@ -1,6 +1,10 @@
 //! One game of a batch, borrowed: payoffs, references and η as slices of whatever holds them.
 
-use nlhf_core::{DenseGame, Distribution, Eta, GameError, Profile, RegularizedGame, ZeroSumGame};
+use nlhf_core::log_space::log_sum_exp;
+use nlhf_core::{
+    DenseGame, Distribution, Eta, GameError, NORMALIZATION_TOLERANCE, Profile, RegularizedGame,
+    ZeroSumGame,
+};
 
 /// A game of a batch; construction checks it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,12 +19,13 @@ pub struct BatchGame<'a> {
 }
 
 impl<'a> BatchGame<'a> {
-    /// A symmetric game: `n × n` row-major payoffs, of which those above the diagonal are read and stand for
-    /// a skew matrix, and the log-probabilities of the reference of both players.
+    /// A symmetric game: `n × n` finite row-major payoffs, of which those above the diagonal stand for a
+    /// skew matrix, and the log-probabilities of the reference of both players.
     ///
     /// # Errors
     /// [`GameError::Shape`] if there are not `n²` payoffs or `n` is zero, [`GameError::NotFinite`] for a
-    /// payoff, [`GameError::Reference`] for references that are no log-probabilities.
+    /// payoff, [`GameError::LogReference`] and [`GameError::ReferenceSum`] for references that are no
+    /// log-probabilities with a sum of one within 1e-9.
     pub fn symmetric(
         payoff: &'a [f64],
         log_reference: &'a [f64],
@@ -72,6 +77,9 @@ impl<'a> BatchGame<'a> {
             if !logs.is_empty() && logs.iter().all(|&log_p| log_p == f64::NEG_INFINITY) {
                 return Err(GameError::LogReference { player, action: 0, given: logs[0] });
             }
+            if !logs.is_empty() && log_sum_exp(logs).abs() > NORMALIZATION_TOLERANCE {
+                return Err(GameError::ReferenceSum { player, sum: log_sum_exp(logs).exp() });
+            }
         }
         Ok(Self { payoff, log_row, log_column, eta: eta.get(), bound, lowest_reference })
     }
@@ -104,11 +112,6 @@ impl<'a> BatchGame<'a> {
         [self.log_row, self.log_column.unwrap_or(&[])]
     }
 
-    /// The reference of the row player.
-    pub(super) fn log_references(&self) -> &'a [f64] {
-        self.log_row
-    }
-
     pub(super) fn eta(&self) -> f64 {
         self.eta
     }
@@ -134,7 +137,7 @@ impl<'a> BatchGame<'a> {
     ) -> T {
         let (nrows, ncols) = (self.nrows(), self.ncols());
         let distribution = |logs: &[f64]| {
-            Distribution::from_logits(logs.to_vec()).expect("references were checked")
+            Distribution::from_log_probabilities(logs.to_vec()).expect("references were checked")
         };
         let (payoff, reference) = match self.log_column {
             None => (
@@ -183,7 +186,7 @@ mod tests {
         assert!(BatchGame::symmetric(&[], &[], eta).is_err());
         let error = BatchGame::symmetric(&[0.0, f64::NAN, 0.0, 0.0], &half, eta).unwrap_err();
         assert!(matches!(error, GameError::NotFinite { row: 0, column: 1, .. }), "{error}");
-        for bad in [f64::NAN, 0.1, f64::INFINITY] {
+        for bad in [f64::NAN, 0.1, f64::INFINITY, -2.0] {
             assert!(BatchGame::symmetric(&[0.0; 4], &[bad, -1.0], eta).is_err());
         }
         assert!(BatchGame::symmetric(&[0.0], &[f64::NEG_INFINITY], eta).is_err());

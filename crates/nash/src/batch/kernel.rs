@@ -34,17 +34,16 @@ const FIRST_STAGE: f32 = 10.0;
 const STAGE_FACTOR: f32 = 4.0;
 /// The shortest step of the line search.
 const SHORTEST: f32 = 1e-3;
-/// Evaluations after which a lane gives up.
-const MAX_EVALUATIONS: u32 = 200;
+/// Newton steps after which a lane gives up.
+const MAX_STEPS: u32 = 60;
 
 /// What a lane works on.
 #[derive(Debug, Clone, Copy, Default)]
 struct Job {
     /// The index in the list of games.
     game: usize,
-    /// Evaluations and factorizations of all lanes when it began.
-    evaluations: u32,
-    iterations: u32,
+    /// Its own Newton steps, whatever its neighbours do.
+    steps: u32,
 }
 
 impl<const N: usize, const PLAYERS: usize, F> WithSimd for Kernel<'_, N, PLAYERS, F>
@@ -66,12 +65,13 @@ where
         let mut accurate = vec![[0.0; N]; count];
         let mut finished = vec![Finished::<N>::empty(); count];
         let mut busy = 0_u32;
-        let (mut evaluations, mut iterations) = (0_u32, 0_u32);
+        // Lanes whose last step waits for its factors, with their f64 residual.
+        let mut finishing = 0_u32;
         macro_rules! load {
             ($at:expr) => {{
                 let at: usize = $at;
                 if let Some((game, slot)) = staged.next() {
-                    jobs[at] = Job { game, evaluations, iterations };
+                    jobs[at] = Job { game, steps: 0 };
                     slots[at] = slot;
                     let game = &self.games[game];
                     staged.pool[slot].load_lane(&mut lanes, at, stage(game, 0.0));
@@ -87,7 +87,6 @@ where
         }
         while busy != 0 {
             lanes.try_steps();
-            evaluations += 1;
             let waiting = mask::<S>(lanes.lengths(), |length| length == 0.0) & busy;
             let near = mask::<S>(lanes.norms2(), |norm2| norm2 <= NEAR * NEAR) & waiting;
             let stuck = mask::<S>(lanes.lengths(), |length| length < SHORTEST) & busy & !waiting;
@@ -96,30 +95,33 @@ where
                 staged.free.push(slots[at]);
                 load!(at);
             }
-            let mut finishing = 0;
-            for at in bits(near) {
+            let mut ready = 0;
+            for at in bits(near & !finishing) {
                 let game = &self.games[jobs[at].game];
                 let eta = lanes.eta(at);
                 if eta < game.eta() as f32 {
                     lanes.raise_eta(at, stage(game, eta));
                 } else {
                     accurate[at] = lanes.logits(at);
-                    finishing |= 1 << at;
+                    ready |= 1 << at;
                 }
             }
             // One kind of work at a time: what was written lane by lane is then read as a whole.
-            for at in bits(finishing) {
+            for at in bits(ready) {
                 finished[at].residual = staged.pool[slots[at]].residual(simd, &accurate[at]);
             }
-            for at in bits(finishing) {
+            for at in bits(ready) {
                 lanes.set_residual(at, &finished[at].residual);
             }
+            finishing |= ready;
             // Worth it once half of the lanes wait for a step; the others halve theirs meanwhile.
             if 2 * waiting.count_ones() < busy.count_ones() {
                 continue;
             }
             lanes.newton_steps();
-            iterations += 1;
+            for at in bits(waiting) {
+                jobs[at].steps += 1;
+            }
             for at in bits(finishing) {
                 lanes.add_step(at, &mut accurate[at]);
             }
@@ -131,15 +133,16 @@ where
                 let job = jobs[at];
                 let name = job.game;
                 match finished.certified {
-                    Some(certified) if certified.duality_gap <= self.tolerance => {
+                    Some(certified)
+                        if certified.row_regret + certified.column_regret <= self.tolerance =>
+                    {
                         staged.pool[slots[at]].actions(&finished.log_policy, &mut log_policy);
-                        let (log_policy, iterations) =
-                            (&log_policy[..], iterations - job.iterations);
+                        let (log_policy, iterations) = (&log_policy[..], job.steps);
                         (self.sink)(name, Some(Found { log_policy, certified, iterations }));
                         staged.free.push(slots[at]);
                         load!(at);
                     }
-                    _ if evaluations - job.evaluations > MAX_EVALUATIONS => {
+                    _ if job.steps > MAX_STEPS => {
                         (self.sink)(name, None);
                         staged.free.push(slots[at]);
                         load!(at);
@@ -147,6 +150,7 @@ where
                     _ => lanes.restart(at, &accurate[at]),
                 }
             }
+            finishing = 0;
         }
     }
 }

@@ -92,16 +92,16 @@ impl<S: Simd, const N: usize, const PLAYERS: usize> Lanes<S, N, PLAYERS> {
         for i in 0..N {
             Group::<S>::set_lane(&mut self.log_reference[i], at, references[i] as f32);
             Group::<S>::set_lane(&mut self.logits[i], at, references[i] as f32);
+            Group::<S>::set_lane(&mut self.step[i], at, 0.0);
         }
         Group::<S>::set_lane(&mut self.eta, at, eta);
         self.forget_step(at);
     }
 
-    /// Takes the logits of a lane as they are, without a step.
+    /// Has the logits of a lane evaluated as they are: its step is zero, and any residual accepted.
     #[inline(always)]
     fn forget_step(&mut self, at: usize) {
-        // A step is finite, and of no effect at length zero.
-        Group::<S>::set_lane(&mut self.length, at, 0.0);
+        Group::<S>::set_lane(&mut self.length, at, 1.0);
         Group::<S>::set_lane(&mut self.norm2, at, f32::INFINITY);
     }
 
@@ -221,9 +221,11 @@ impl<S: Simd, const N: usize, const PLAYERS: usize> Lanes<S, N, PLAYERS> {
                 norm2 = simd.mul_add(*f, *f, norm2);
             }
         }
-        // (1 − 10⁻⁴ t)² to first order.
+        // (1 − 10⁻⁴ t)² to first order; a lane that waits for its step keeps what it has.
         let decrease = simd.mul_add(self.length, simd.splat(-2e-4), simd.splat(1.0));
-        let accept = simd.at_most(norm2, simd.mul(self.norm2, decrease));
+        let limit = simd.mul(self.norm2, decrease);
+        let limit = simd.select(simd.equal(self.length, zero), simd.splat(-1.0), limit);
+        let accept = simd.at_most(norm2, limit);
         for i in 0..N {
             self.logits[i] = simd.select(accept, trial[i], self.logits[i]);
             self.residual[i] = simd.select(accept, residual[i], self.residual[i]);

@@ -14,13 +14,8 @@ pub struct BatchOutcome {
     pub iterations: u32,
     /// The method that found it.
     pub method: &'static str,
-}
-
-impl BatchOutcome {
     /// Why this method.
-    pub fn reason(&self) -> &'static str {
-        crate::why(self.method)
-    }
+    pub reason: &'static str,
 }
 
 /// The solutions of a batch, in the order of its games.

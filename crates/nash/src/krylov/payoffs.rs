@@ -64,7 +64,7 @@ impl<'a> Payoffs<'a> {
 
     /// The products with `x`, in f32 where the game is packed.
     pub(super) fn apply(&mut self, x: &[f64], out: &mut [f64]) {
-        self.products += 1;
+        self.products += self.sides_of_a_product();
         let Some(packed) = &self.packed else { return self.exact(x, out) };
         self.x.clear();
         self.x.extend(x.iter().map(|&x| x as f32));
@@ -77,8 +77,13 @@ impl<'a> Payoffs<'a> {
 
     /// The products with `x` in f64.
     pub(super) fn apply_exactly(&mut self, x: &[f64], out: &mut [f64]) {
-        self.products += 1;
+        self.products += self.sides_of_a_product();
         self.exact(x, out);
+    }
+
+    /// Each player's payoffs are a product of their own, unless the players share them.
+    fn sides_of_a_product(&self) -> usize {
+        if self.symmetric { 1 } else { 2 }
     }
 
     fn exact(&self, x: &[f64], out: &mut [f64]) {

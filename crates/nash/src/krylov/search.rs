@@ -127,6 +127,8 @@ impl<'a> Search<'a> {
     /// The residual of the trial logits, and its norm and variance.
     fn trial_residual(&mut self, stage: f64) -> (f64, f64) {
         let (mut norm2, mut variance) = (0.0, 0.0);
+        // The cost of leaving the reference is fixed, and grows with η like the payoffs.
+        let share = stage / self.eta;
         for side in &self.sides {
             let (mut sum, mut mean, mut count) = (0.0, 0.0, 0.0);
             for i in side.clone() {
@@ -134,7 +136,7 @@ impl<'a> Search<'a> {
                 if log_r == f64::NEG_INFINITY {
                     continue;
                 }
-                let f = self.trial[i] - stage * (self.gains[i] + log_r / self.eta);
+                let f = self.trial[i] - (stage * self.gains[i] + share * log_r);
                 self.residual[i] = f;
                 sum += f;
                 mean += self.policy[i] * f;

@@ -121,8 +121,13 @@ impl Search<'_> {
     ) -> Result<(f64, f64), SolveError> {
         let (mut a, mut b) = (a.clone(), b.clone());
         let margin = 0.25 * self.accuracy;
-        while b.eta > a.eta * (1.0 + self.accuracy) {
-            let width = b.eta.ln() - a.eta.ln();
+        let near = self.accuracy.ln_1p();
+        loop {
+            let (start, end) = (a.eta, b.eta);
+            let width = end.ln() - start.ln();
+            if width <= near {
+                break;
+            }
             let root = self.cubic(&a, &b, player, action).root();
             for (step, t) in [root - margin, root + margin, f64::NAN].into_iter().enumerate() {
                 let (low, high) = (a.eta.ln(), b.eta.ln());
@@ -130,13 +135,17 @@ impl Search<'_> {
                 // halve the bracket, its middle does.
                 let t = if step < 2 { t } else { 0.5 * (low + high) };
                 let wanted = if step < 2 { t > low && t < high } else { high - low > 0.5 * width };
-                if !wanted || high - low <= self.accuracy {
+                if !wanted || high - low <= near {
                     continue;
                 }
                 let state = self.solve(t, &a, &b, iterations)?;
                 let same =
                     self.is_played(&state, player, action) == self.is_played(&a, player, action);
                 *(if same { &mut a } else { &mut b }) = state;
+            }
+            // The resolution of f64 ends it too.
+            if a.eta <= start && b.eta >= end {
+                break;
             }
         }
         Ok((a.eta, b.eta))
