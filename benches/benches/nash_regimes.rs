@@ -116,7 +116,7 @@ fn low_rank_game(n: usize, rank: usize) -> LowRankGame {
 
 fn low_rank(criterion: &mut Criterion) {
     let sizes = [1000, 10_000, 100_000, 1_000_000].map(|n| ("nash_low_rank", n, n, 8));
-    let widths = [2, 8, 32, 128, 512].map(|rank| ("nash_low_rank_width", rank, 20_000, rank));
+    let widths = [2, 8, 32, 128, 512].map(|rank| ("nash_low_rank_width", rank, 5000, rank));
     for (name, size, n, rank) in sizes.into_iter().chain(widths) {
         let mut group = criterion.benchmark_group(name);
         group.sample_size(10);

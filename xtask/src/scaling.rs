@@ -33,7 +33,7 @@ const SERIES: [(&str, &str, &str); 11] = [
     ("nash_large_eta_100", "newton-krylov", "actions, one dense cyclic game, η = 100"),
     ("nash_large_eta_10", "product", "actions, one f64 product, for comparison"),
     ("nash_low_rank", "newton-low-rank", "actions, 8 features, η = 10"),
-    ("nash_low_rank_width", "newton-low-rank", "features, 20,000 actions, η = 10"),
+    ("nash_low_rank_width", "newton-low-rank", "features, 5000 actions, η = 10"),
 ];
 
 pub(super) fn run(root: &Path) -> TaskResult {

@@ -54,9 +54,15 @@ impl LowRankGame {
             .map(|at| 0.5 * (theta[at] - theta[at % rank * rank + at / rank]))
             .collect();
         // |φᵢᵀΘφⱼ| ≤ ‖Θᵀφᵢ‖ · ‖φⱼ‖
+        let mut turned = vec![0.0; rank];
         let turned = features.chunks_exact(rank.max(1)).map(|phi| {
-            let entry = |j: usize| (0..rank).map(|i| theta[i * rank + j] * phi[i]).sum::<f64>();
-            (0..rank).map(|j| entry(j) * entry(j)).sum::<f64>()
+            turned.fill(0.0);
+            for (row, x) in theta.chunks_exact(rank).zip(phi) {
+                for (out, t) in turned.iter_mut().zip(row) {
+                    *out += t * x;
+                }
+            }
+            turned.iter().map(|x| x * x).sum::<f64>()
         });
         let longest = longest(rank, &features);
         let bound = above(rank, turned.fold(0.0, f64::max).sqrt() * longest);
