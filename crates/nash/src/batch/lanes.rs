@@ -15,6 +15,9 @@ use super::group::{Group, Vector};
 use pulp::Simd;
 use std::ops::Range;
 
+/// Residuals are at most some 10⁴ nats.
+const BEYOND_NORMS: f32 = 1e30;
+
 /// Games of one shape, a lane each, of up to `N` actions over all players; row player first.
 pub(super) struct Lanes<S: Simd, const N: usize, const PLAYERS: usize> {
     simd: Group<S>,
@@ -92,16 +95,16 @@ impl<S: Simd, const N: usize, const PLAYERS: usize> Lanes<S, N, PLAYERS> {
         for i in 0..N {
             Group::<S>::set_lane(&mut self.log_reference[i], at, references[i] as f32);
             Group::<S>::set_lane(&mut self.logits[i], at, references[i] as f32);
-            Group::<S>::set_lane(&mut self.step[i], at, 0.0);
         }
         Group::<S>::set_lane(&mut self.eta, at, eta);
         self.forget_step(at);
     }
 
-    /// Has the logits of a lane evaluated as they are: its step is zero, and any residual accepted.
+    /// Has the logits of a lane evaluated as they are, and any residual accepted.
     #[inline(always)]
     fn forget_step(&mut self, at: usize) {
-        Group::<S>::set_lane(&mut self.length, at, 1.0);
+        // A step is finite, and of no effect at length zero.
+        Group::<S>::set_lane(&mut self.length, at, 0.0);
         Group::<S>::set_lane(&mut self.norm2, at, f32::INFINITY);
     }
 
@@ -221,10 +224,12 @@ impl<S: Simd, const N: usize, const PLAYERS: usize> Lanes<S, N, PLAYERS> {
                 norm2 = simd.mul_add(*f, *f, norm2);
             }
         }
-        // (1 − 10⁻⁴ t)² to first order; a lane that waits for its step keeps what it has.
+        // (1 − 10⁻⁴ t)² to first order. A lane at length zero waits and keeps what it has, if it has been
+        // evaluated: infinity less what no norm reaches is infinity, and anything else below zero.
         let decrease = simd.mul_add(self.length, simd.splat(-2e-4), simd.splat(1.0));
         let limit = simd.mul(self.norm2, decrease);
-        let limit = simd.select(simd.equal(self.length, zero), simd.splat(-1.0), limit);
+        let unevaluated = simd.sub(self.norm2, simd.splat(BEYOND_NORMS));
+        let limit = simd.select(simd.equal(self.length, zero), unevaluated, limit);
         let accept = simd.at_most(norm2, limit);
         for i in 0..N {
             self.logits[i] = simd.select(accept, trial[i], self.logits[i]);
