@@ -160,6 +160,7 @@ impl FitPreference for BradleyTerryFit {
             width_multiplier: None,
             parameter_norm: None,
             bound_active: false,
+            order_effect: None,
             separation,
         };
         for (members, pairs) in groups.members().iter().zip(groups.split(counts.pairs())) {

@@ -23,6 +23,7 @@ pub enum WidthMultiplier {
 /// | `log_odds_bound` | 4 | B: log-odds, estimated and true, lie in [−B, B] | (0, 50] |
 /// | `multiplier` | theory, 0.95 | β of the widths | fixed: [0, ∞) |
 /// | `parameter_norm` | see below | S: what the true parameters' length is taken not to exceed | (0, ∞) |
+/// | `order_effect` | false | fit a term γ for the response shown first: `t = R(x, a, b) + γ` | |
 ///
 /// The theory's widths hold *if* the model does, the true log-odds of the data lie within B, and the
 /// true parameters within S. For feature models S is by default `B √D / L`, D parameters and L the
@@ -39,6 +40,8 @@ pub struct LogisticConfig {
     pub multiplier: WidthMultiplier,
     /// S: what the length of the true parameters is taken not to exceed.
     pub parameter_norm: Option<f64>,
+    /// Whether an effect of the presentation order is fitted beside the preference.
+    pub order_effect: bool,
 }
 
 impl Default for LogisticConfig {
@@ -49,6 +52,7 @@ impl Default for LogisticConfig {
             log_odds_bound: 4.0,
             multiplier: WidthMultiplier::Theory(confidence),
             parameter_norm: None,
+            order_effect: false,
         }
     }
 }

@@ -155,6 +155,7 @@ impl FitPreference for FeatureFit {
             width_multiplier: Some(beta),
             parameter_norm: Some(radius),
             bound_active,
+            order_effect: None,
             separation: None,
         };
         let model = FeatureModel {

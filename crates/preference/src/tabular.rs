@@ -170,6 +170,7 @@ impl FitPreference for TabularFit {
             width_multiplier: None,
             parameter_norm: None,
             bound_active: false,
+            order_effect: None,
             separation: None,
         };
         Ok(Fitted { model, evidence })
