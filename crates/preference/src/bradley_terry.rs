@@ -11,7 +11,7 @@
 
 use crate::config::LogisticConfig;
 use crate::groups::{Groups, separated};
-use crate::newton::{Design, Likelihood, minimize};
+use crate::newton::{Design, GRADIENT_TOLERANCE, Likelihood, minimize};
 use crate::{PairCount, PairCounts};
 use nalgebra::{Cholesky, DMatrix, DVector};
 use nlhf_core::{
@@ -218,6 +218,7 @@ impl BradleyTerryFit {
             wins: &wins,
             ridge: self.config.ridge,
             box_size: half,
+            tolerance: GRADIENT_TOLERANCE,
         };
         let broken = |iteration| FitError::Breakdown { model: self.name(), iteration };
         let minimum = minimize(&likelihood, DVector::zeros(n)).ok_or(broken(0))?;

@@ -10,17 +10,25 @@
 //! within B by raising the ridge where it does not do so itself. Sources: Ye et al. (arXiv 2402.07314),
 //! section 3; for the widths the self-normalized bound of Abbasi-Yadkori, Pál and Szepesvári (2011).
 
-use crate::bounded::within_bound;
+use crate::bounded::Bounded;
 use crate::config::LogisticConfig;
-use crate::newton::{DenseDesign, Design};
+use crate::feature_model::Ellipsoid;
+use crate::newton::{DenseDesign, SampledDesign};
 use crate::pair_map::PairMap;
-use crate::{FeatureError, FeatureModel, Features, PairCounts};
+use crate::score_design::ScoreDesign;
+use crate::{FeatureError, FeatureModel, Features, PairCount, PairCounts};
 use nalgebra::{Cholesky, DMatrix};
-use nlhf_core::{Comparison, FitError, FitEvidence, FitPreference, Fitted, ScalarError};
+use nlhf_core::{
+    Comparison, FitError, FitEvidence, FitPreference, Fitted, PromptId, ResponseId, ScalarError,
+};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The most wedge features that are fitted: their information matrix takes 128 MiB.
 const WEDGE_LIMIT: usize = 4096;
+
+/// Pairs a feature in the sample that stands for all of them.
+const SAMPLE_PER_FEATURE: usize = 20;
 
 /// The most features of all pairs together: 8 GiB.
 const ENTRY_LIMIT: usize = 1 << 30;
@@ -31,6 +39,7 @@ pub struct FeatureFit {
     features: Arc<Features>,
     map: PairMap,
     config: LogisticConfig,
+    widths: bool,
 }
 
 /// What can be wrong with the settings of a [`FeatureFit`].
@@ -54,7 +63,7 @@ impl FeatureFit {
         features: Arc<Features>,
         config: LogisticConfig,
     ) -> Result<Self, FeatureFitError> {
-        Ok(Self { features, map: PairMap::Difference, config: config.validate()? })
+        Ok(Self { features, map: PairMap::Difference, config: config.validate()?, widths: true })
     }
 
     /// A full skew form in the features and a constant: cycles included, the linear model too.
@@ -90,7 +99,101 @@ impl FeatureFit {
         if wedges == 0 || wedges > limit {
             return Err(FeatureError::Wedges { limit, dim, wedges }.into());
         }
-        Ok(Self { features, map, config: config.validate()? })
+        Ok(Self { features, map, config: config.validate()?, widths: true })
+    }
+
+    /// The same estimate without its information matrix: several times faster where there are many features,
+    /// and nothing but the bound on log-odds is claimed of how far it may be off. For
+    /// cross-validation, and for scoring alone.
+    #[must_use]
+    pub fn without_widths(self) -> Self {
+        Self { widths: false, ..self }
+    }
+}
+
+impl FeatureFit {
+    /// One row a pair, as candidates and pairs of them where that is smaller.
+    fn design(&self, counts: &PairCounts) -> Result<Box<dyn SampledDesign>, FitError> {
+        let (dimension, pairs) = (self.map.dimension(self.features.dim()), counts.pairs());
+        let mut candidates = Candidates::default();
+        let by_prompt = self.features.depends_on_prompt();
+        let mut place = |pair: &PairCount, response| {
+            // Without features of prompts a response is the same everywhere.
+            candidates.place(if by_prompt { pair.prompt } else { pairs[0].prompt }, response)
+        };
+        let places: Vec<(u32, u32)> =
+            pairs.iter().map(|pair| (place(pair, pair.low), place(pair, pair.high))).collect();
+        let of_scores = self.map == PairMap::Difference && candidates.list.len() < pairs.len();
+        let n_rows = if of_scores { candidates.list.len() } else { pairs.len() };
+        if dimension.saturating_mul(n_rows) > ENTRY_LIMIT {
+            let (model, limit) = (self.name(), ENTRY_LIMIT / n_rows);
+            return Err(FitError::TooLarge { model, limit, given: dimension });
+        }
+        if of_scores {
+            let mut features = DMatrix::zeros(dimension, n_rows);
+            for (&(prompt, response), mut phi) in
+                candidates.list.iter().zip(features.column_iter_mut())
+            {
+                self.features.write(prompt, response, phi.as_mut_slice())?;
+            }
+            return Ok(Box::new(ScoreDesign::new(features, places)));
+        }
+        let mut columns = DMatrix::zeros(dimension, n_rows);
+        let (mut a, mut b) = (vec![0.0; self.features.dim()], vec![0.0; self.features.dim()]);
+        for (pair, mut z) in pairs.iter().zip(columns.column_iter_mut()) {
+            self.features.write(pair.prompt, pair.low, &mut a)?;
+            self.features.write(pair.prompt, pair.high, &mut b)?;
+            self.map.write(&a, &b, z.as_mut_slice());
+        }
+        Ok(Box::new(DenseDesign { columns }))
+    }
+
+    /// `Σ w zz'`, over a sample if nothing but the scale and shape of it is asked for.
+    fn gram(&self, design: &dyn SampledDesign, weights: &[f64]) -> DMatrix<f64> {
+        let dimension = design.dimension();
+        let stride = weights.len() / (SAMPLE_PER_FEATURE * dimension).max(1);
+        if self.widths || stride <= 1 || !Bounded::is_large(dimension, weights.len()) {
+            let mut gram = DMatrix::zeros(dimension, dimension);
+            design.gram(weights, &mut gram);
+            return gram;
+        }
+        let sampled: f64 = weights.iter().step_by(stride).sum();
+        design.sampled_gram(weights, stride) * (weights.iter().sum::<f64>() / sampled)
+    }
+
+    /// V as its whitening, with the multiplier of the widths.
+    fn ellipsoid(&self, gram: &DMatrix<f64>, ridge: f64, radius: f64) -> Option<Ellipsoid> {
+        let dimension = gram.nrows();
+        let factor = |ridge: f64| {
+            let precision = ridge / self.config.curvature();
+            let factor = Cholesky::new(gram + DMatrix::identity(dimension, dimension) * precision);
+            factor.map(|factor| (factor.unpack(), precision))
+        };
+        // The noise is measured in V with the ridge that was asked for, the widths with that in force.
+        let (lower, precision) = factor(self.config.ridge)?;
+        let log_det: f64 = lower.diagonal().iter().map(|d| 2.0 * d.ln()).sum::<f64>()
+            - dimension as f64 * precision.ln();
+        let beta = self.config.beta(log_det, radius, ridge, 1);
+        let lower = if ridge > self.config.ridge { factor(ridge)?.0 } else { lower };
+        let mut whitening = DMatrix::identity(dimension, dimension);
+        lower.solve_lower_triangular_mut(&mut whitening);
+        Some(Ellipsoid { whitening, beta })
+    }
+}
+
+/// The candidates of all pairs, each once, in the order of their first pair.
+#[derive(Default)]
+struct Candidates {
+    list: Vec<(PromptId, ResponseId)>,
+    places: HashMap<(PromptId, ResponseId), u32>,
+}
+
+impl Candidates {
+    fn place(&mut self, prompt: PromptId, response: ResponseId) -> u32 {
+        *self.places.entry((prompt, response)).or_insert_with(|| {
+            self.list.push((prompt, response));
+            u32::try_from(self.list.len() - 1).expect("fewer candidates than ids")
+        })
     }
 }
 
@@ -104,45 +207,27 @@ impl FitPreference for FeatureFit {
     fn fit(&self, data: &[Comparison]) -> Result<Fitted<FeatureModel>, FitError> {
         let counts = PairCounts::for_fit(data)?;
         let dimension = self.map.dimension(self.features.dim());
-        let n_entries = dimension.saturating_mul(counts.pairs().len());
-        if n_entries > ENTRY_LIMIT {
-            let (model, limit) = (self.name(), ENTRY_LIMIT / counts.pairs().len());
-            return Err(FitError::TooLarge { model, limit, given: dimension });
-        }
-        let mut columns = DMatrix::zeros(dimension, counts.pairs().len());
-        for (pair, mut z) in counts.pairs().iter().zip(columns.column_iter_mut()) {
-            let both = self.features.menu(pair.prompt, &[pair.low, pair.high])?;
-            let (a, b) = (both.column(0), both.column(1));
-            self.map.write(a.as_slice(), b.as_slice(), z.as_mut_slice());
-        }
+        let design = self.design(&counts)?;
         let weights: Vec<f64> = counts.pairs().iter().map(|pair| pair.weight).collect();
         let wins: Vec<f64> = counts.pairs().iter().map(|pair| pair.wins).collect();
-        let squares = columns.column_iter().zip(&weights).map(|(z, w)| w * z.norm_squared());
-        let mean_length = (squares.sum::<f64>() / counts.total_weight()).sqrt();
+        let gram = self.gram(&*design, &weights);
         let bound = self.config.log_odds_bound;
+        let broken = |iteration| FitError::Breakdown { model: self.name(), iteration };
+        let likelihood =
+            Bounded { design: &*design, weights: &weights, wins: &wins, gram: &gram, bound };
+        let (minimum, ridge) = likelihood.solve(self.config.ridge).ok_or(broken(0))?;
+        let bound_active = ridge > self.config.ridge;
+
+        // The trace is Σ w‖z‖².
+        let mean_length = (gram.trace() / counts.total_weight()).sqrt();
         let natural = bound * (dimension as f64).sqrt() / mean_length.max(f64::MIN_POSITIVE);
         let radius = self.config.parameter_norm.unwrap_or(natural);
-        let design = DenseDesign { columns };
-        let broken = |iteration| FitError::Breakdown { model: self.name(), iteration };
-        let (minimum, ridge) =
-            within_bound(&design, &weights, &wins, self.config.ridge, bound).ok_or(broken(0))?;
-
-        let mut gram = DMatrix::zeros(dimension, dimension);
-        design.gram(&weights, &mut gram);
-        let factor = |ridge: f64| {
-            let precision = ridge / self.config.curvature();
-            let factor = Cholesky::new(&gram + DMatrix::identity(dimension, dimension) * precision);
-            factor.map(|factor| (factor.unpack(), precision)).ok_or(broken(minimum.iterations))
+        let ellipsoid = if self.widths {
+            let ellipsoid = self.ellipsoid(&gram, ridge, radius);
+            Some(ellipsoid.ok_or(broken(minimum.iterations))?)
+        } else {
+            None
         };
-        // The noise is measured in V with the ridge that was asked for, the widths with that in force.
-        let (lower, precision) = factor(self.config.ridge)?;
-        let log_det: f64 = lower.diagonal().iter().map(|d| 2.0 * d.ln()).sum::<f64>()
-            - dimension as f64 * precision.ln();
-        let beta = self.config.beta(log_det, radius, ridge, 1);
-        let bound_active = ridge > self.config.ridge;
-        let lower = if bound_active { factor(ridge)?.0 } else { lower };
-        let mut whitening = DMatrix::identity(dimension, dimension);
-        lower.solve_lower_triangular_mut(&mut whitening);
         let evidence = FitEvidence {
             model: self.name().to_owned(),
             n_comparisons: counts.n_comparisons(),
@@ -152,8 +237,8 @@ impl FitPreference for FeatureFit {
             gradient_max: minimum.gradient_max,
             iterations: minimum.iterations,
             status: minimum.status,
-            width_multiplier: Some(beta),
-            parameter_norm: Some(radius),
+            width_multiplier: ellipsoid.as_ref().map(|ellipsoid| ellipsoid.beta),
+            parameter_norm: ellipsoid.is_some().then_some(radius),
             bound_active,
             order_effect: None,
             separation: None,
@@ -162,8 +247,7 @@ impl FitPreference for FeatureFit {
             features: Arc::clone(&self.features),
             map: self.map,
             parameters: minimum.theta,
-            whitening,
-            beta,
+            ellipsoid,
             log_odds_bound: self.config.log_odds_bound,
         };
         Ok(Fitted { model, evidence })
@@ -228,6 +312,38 @@ mod tests {
                 assert!(off <= 200.0 / times, "{times} labels, {a} and {b}: {off} off");
             }
         }
+    }
+
+    #[test]
+    fn without_widths_the_estimate_is_the_same_and_nothing_is_claimed() {
+        // Three responses and six pairs over two prompts: candidates are fewer than pairs.
+        let mut data = [won(0, 1, 3), won(1, 2, 2), won(2, 0, 4), won(0, 2, 1)].concat();
+        for comparison in data.clone() {
+            data.push(Comparison { prompt: PromptId::new(1), ..comparison });
+        }
+        let config = LogisticConfig::default();
+        let table = features(2, &[1.0, 0.3, -0.5, 0.2, 0.1, -0.9]);
+        let fit = FeatureFit::linear(table, config).unwrap();
+        let full = fit.fit(&data).unwrap();
+        let bare = fit.without_widths().fit(&data).unwrap();
+        assert_eq!(full.model.parameters(), bare.model.parameters());
+        assert_eq!(bare.evidence.width_multiplier, None);
+        let (x, a, b) = (PromptId::new(0), ResponseId::new(0), ResponseId::new(1));
+        let odds = bare.model.log_odds(x, a, b);
+        assert!((bare.model.log_odds_width(x, a, b) - (4.0 + odds.abs())).abs() < 1e-12);
+        assert!(full.model.log_odds_width(x, a, b) <= bare.model.log_odds_width(x, a, b));
+        // The gradient of the penalized likelihood, row by row.
+        let theta = bare.model.parameters();
+        let phi = [[1.0, 0.3], [-0.5, 0.2], [0.1, -0.9]];
+        let mut gradient = [theta[0], theta[1]];
+        for c in &data {
+            let (a, b) = (phi[c.first.index()], phi[c.second.index()]);
+            let z = [a[0] - b[0], a[1] - b[1]];
+            let t = theta[0] * z[0] + theta[1] * z[1];
+            let off = nlhf_core::logistic::sigmoid(t) - c.label.get();
+            gradient = [gradient[0] + off * z[0], gradient[1] + off * z[1]];
+        }
+        assert!(gradient.iter().all(|g| g.abs() < 1e-10), "{gradient:?}");
     }
 
     #[test]

@@ -153,6 +153,11 @@ impl Features {
         self.projection.as_ref().map_or(self.raw_dim(), |p| p.directions.ncols())
     }
 
+    /// Whether φ depends on the prompt.
+    pub(crate) fn depends_on_prompt(&self) -> bool {
+        self.prompts.is_some()
+    }
+
     fn raw_dim(&self) -> usize {
         self.responses.dim * if self.prompts.is_some() { 2 } else { 1 }
     }

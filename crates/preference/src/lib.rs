@@ -25,6 +25,9 @@ mod features;
 mod groups;
 mod newton;
 mod pair_map;
+mod quasi_newton;
+mod rows;
+mod score_design;
 mod simulated;
 mod tabular;
 
