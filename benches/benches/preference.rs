@@ -12,7 +12,7 @@ use nlhf::core::{
 };
 use nlhf::preference::{
     BradleyTerryFit, Crowd, CrowdConfig, FeatureFit, FeatureTable, Features, LogisticConfig,
-    TabularFit,
+    TabularFit, WinTable,
 };
 use rand::RngExt;
 use std::hint::black_box;
@@ -87,6 +87,33 @@ fn large(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// 1,000,000 battles of 200 items: 8 bytes a battle to read, a counter to raise.
+fn battles(criterion: &mut Criterion) {
+    let mut rng = SeedTree::new(1).rng(Stream::Instance, 0);
+    let scores: Vec<f64> = (0..200).map(|_| 2.0 * (rng.random::<f64>() - 0.5)).collect();
+    let (mut winners, mut losers) = (Vec::new(), Vec::new());
+    for _ in 0..1_000_000 {
+        let (a, b) = (rng.random_range(0..200_u32), rng.random_range(0..200_u32));
+        let won = rng.random::<f64>() < sigmoid(scores[a as usize] - scores[b as usize]);
+        let (winner, loser) = if won { (a, b) } else { (b, a) };
+        winners.push(winner);
+        losers.push(loser);
+    }
+    let fit = BradleyTerryFit::new(LogisticConfig::default()).expect("valid settings");
+    let mut group = criterion.benchmark_group("bradley_terry_scores");
+    group.throughput(Throughput::Elements(1_000_000));
+    let count = || {
+        let mut table = WinTable::new(200);
+        table.add_battles(black_box(&winners), black_box(&losers)).expect("items of the table");
+        table
+    };
+    group.bench_function(BenchmarkId::new("count", "1000000x200"), |bencher| bencher.iter(count));
+    group.bench_function(BenchmarkId::new("count_and_fit", "1000000x200"), |bencher| {
+        bencher.iter(|| fit.fit_scores(&count()));
+    });
+    group.finish();
+}
+
 fn widths(criterion: &mut Criterion) {
     let (crowd, data) = crowd(3_600);
     let features = Arc::new(crowd.features());
@@ -100,5 +127,5 @@ fn widths(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, fit, large, widths);
+criterion_group!(benches, fit, large, battles, widths);
 criterion_main!(benches);

@@ -9,6 +9,8 @@
 //! compared with one another are fitted, and their confidence sets drawn, one by one. The box costs the truth
 //! nothing: if all |R*| ≤ B, scores with their mid-range at 0 lie in it.
 
+mod table;
+
 use crate::config::LogisticConfig;
 use crate::groups::{Groups, separated};
 use crate::newton::{Design, GRADIENT_TOLERANCE, Likelihood, minimize};
