@@ -19,6 +19,7 @@ mod config;
 mod counts;
 mod crowd;
 mod evaluation;
+pub mod evidence;
 mod feature_fit;
 mod feature_model;
 mod features;

@@ -118,6 +118,20 @@ impl WinTable {
         table
     }
 
+    /// A table of `(first, second, wins of the first, wins of the second)`.
+    pub(crate) fn from_pairs(
+        n_items: usize,
+        pairs: impl Iterator<Item = (usize, usize, f64, f64)>,
+    ) -> Self {
+        let mut table = Self::new(n_items);
+        for (i, j, won, lost) in pairs {
+            table.wins[i * n_items + j] += won;
+            table.wins[j * n_items + i] += lost;
+            table.n_comparisons += 1;
+        }
+        table
+    }
+
     /// Items.
     pub fn n_items(&self) -> usize {
         self.n_items
