@@ -7,7 +7,7 @@
 //! The curvature κ is that of σ on [−B, B], so both the estimate and the truth must lie there; the ridge
 //! itself may be chosen by the data, because its price is paid in the last term.
 
-use crate::newton::{DenseDesign, Design, Likelihood, Minimum, minimize};
+use crate::newton::{Design, Likelihood, Minimum, minimize};
 use nalgebra::DVector;
 
 /// Bisections of the ridge between one that is too small and one that is not.
@@ -15,7 +15,7 @@ const BISECTIONS: usize = 6;
 
 /// The estimate and the ridge in force; `None` if an iterate is not finite.
 pub(crate) fn within_bound(
-    design: &DenseDesign,
+    design: &dyn Design,
     weights: &[f64],
     wins: &[f64],
     ridge: f64,
@@ -27,7 +27,7 @@ pub(crate) fn within_bound(
         let minimum = minimize(&likelihood, start)?;
         iterations += minimum.iterations;
         let mut t = vec![0.0; weights.len()];
-        design.predict(&minimum.theta, &mut t);
+        design.predict_preference(&minimum.theta, &mut t);
         let inside = t.iter().all(|t| t.abs() <= bound);
         Some((Minimum { iterations, ..minimum }, inside))
     };

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | [`TabularFit`] | logit of (wins + ½) / (n + 1) | yes | no |
 //! | [`BradleyTerryFit`] | r(a) − r(b) | no | no |
+//! | [`DavidsonFit`] | logit of P(win) + P(tie)/2, a score a response and a tie parameter | no | no |
 //! | [`FeatureFit::linear`] | θ'(φ(x, a) − φ(x, b)) | no | yes |
 //! | [`FeatureFit::bilinear`] | ψ(x, a)'Θψ(x, b), Θ skew | yes | yes |
 //!
@@ -13,17 +14,21 @@
 //!
 //! Formulas: Ye et al. (arXiv 2402.07314), sections 2 and 3.
 
+mod arrow;
 mod bounded;
 mod bradley_terry;
+mod cells;
 mod config;
 mod counts;
 mod crowd;
+mod davidson;
 mod evaluation;
 mod feature_fit;
 mod feature_model;
 mod features;
 mod groups;
 mod newton;
+mod order;
 mod pair_map;
 mod simulated;
 mod tabular;
@@ -32,6 +37,7 @@ pub use bradley_terry::{BradleyTerryFit, BradleyTerryModel};
 pub use config::{LogisticConfig, WidthMultiplier};
 pub use counts::{PairCount, PairCounts};
 pub use crowd::{Crowd, CrowdConfig};
+pub use davidson::{DavidsonFit, DavidsonModel, TieParameter};
 pub use evaluation::{Evaluation, evaluate};
 pub use feature_fit::{FeatureFit, FeatureFitError};
 pub use feature_model::FeatureModel;

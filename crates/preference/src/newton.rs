@@ -18,6 +18,10 @@ pub(crate) trait Design {
     fn dimension(&self) -> usize;
     /// `t ← Zθ`.
     fn predict(&self, theta: &DVector<f64>, t: &mut [f64]);
+    /// The part of `Zθ` that is the preference, without an effect of the presentation order.
+    fn predict_preference(&self, theta: &DVector<f64>, t: &mut [f64]) {
+        self.predict(theta, t);
+    }
     /// `out ← Z'r`.
     fn transpose(&self, r: &[f64], out: &mut DVector<f64>);
     /// `out ← Z' diag(weights) Z`.

@@ -7,8 +7,8 @@ use nlhf_core::{
     ResponseId, Scale, SeedTree, Stream, Weight,
 };
 use nlhf_preference::{
-    BradleyTerryFit, Crowd, CrowdConfig, FeatureFit, FeatureTable, Features, LogisticConfig,
-    PairCounts, TabularFit,
+    BradleyTerryFit, Crowd, CrowdConfig, DavidsonFit, FeatureFit, FeatureTable, Features,
+    LogisticConfig, PairCounts, TabularFit,
 };
 use nlhf_testkit::{check_confidence_width, check_preference_model, random_general, strategies};
 use proptest::prelude::*;
@@ -38,7 +38,7 @@ fn features() -> Arc<Features> {
     Arc::new(Features::new(responses, Some(table(PROMPTS, prompts.entries()))).unwrap())
 }
 
-/// Something to do with each of the four fits.
+/// Something to do with each fit.
 trait WithFit {
     fn call<F>(&self, fit: &F)
     where
@@ -50,6 +50,7 @@ fn with_every_fit(with: &impl WithFit) {
     let config = LogisticConfig::default();
     with.call(&TabularFit::for_menus(&menus(), Confidence::new(0.9).unwrap()));
     with.call(&BradleyTerryFit::new(config).unwrap());
+    with.call(&DavidsonFit::new(config).unwrap());
     with.call(&FeatureFit::linear(features(), config).unwrap());
     with.call(&FeatureFit::bilinear(features(), config).unwrap());
 }
