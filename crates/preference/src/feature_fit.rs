@@ -11,17 +11,14 @@
 //! (`order`) is a parameter more, which that bound does not hold. Sources: Ye et al. (arXiv 2402.07314),
 //! section 3; for the widths the self-normalized bound of Abbasi-Yadkori, Pál and Szepesvári (2011).
 
-use crate::bounded::within_bound;
 use crate::cells::{CellKey, Cells};
 use crate::config::LogisticConfig;
-use crate::newton::{DenseDesign, Design};
-use crate::order::{OrderedDesign, largest, widened, without_last};
+use crate::linear_estimate::LinearEstimate;
+use crate::newton::DenseDesign;
 use crate::pair_map::PairMap;
 use crate::{FeatureError, FeatureModel, Features, PairCount};
-use nalgebra::{Cholesky, DMatrix};
-use nlhf_core::{
-    Comparison, FitError, FitEvidence, FitPreference, Fitted, OrderEffect, ScalarError,
-};
+use nalgebra::DMatrix;
+use nlhf_core::{Comparison, FitError, FitPreference, Fitted, ScalarError};
 use std::sync::Arc;
 
 /// The most wedge features that are fitted: their information matrix takes 128 MiB.
@@ -115,37 +112,6 @@ impl FeatureFit {
         }
         Ok(DenseDesign { columns })
     }
-
-    /// `L⁻¹` of `V = LL'`, γ eliminated if there is one, and β.
-    fn ellipsoid(
-        &self,
-        gram: &DMatrix<f64>,
-        ridge: f64,
-        (radius, scale): (f64, f64),
-        order_effect: Option<OrderEffect>,
-    ) -> Option<(DMatrix<f64>, f64)> {
-        let n = gram.nrows();
-        let config = order_effect.map_or(self.config, |effect| widened(self.config, effect));
-        let factor = |ridge: f64| {
-            let precision = ridge / config.curvature();
-            let information = gram + DMatrix::identity(n, n) * precision;
-            let (information, corner) = match order_effect {
-                Some(_) => without_last(&information),
-                None => (information, 1.0),
-            };
-            let lower = Cholesky::new(information)?.unpack();
-            let log_det: f64 = lower.diagonal().iter().map(|d| 2.0 * d.ln()).sum();
-            Some((lower, log_det + corner.ln() - n as f64 * precision.ln()))
-        };
-        // The noise is measured in V with the ridge that was asked for, the widths with that in force.
-        let (lower, log_det) = factor(self.config.ridge)?;
-        let effect_radius = order_effect.map_or(0.0, |effect| largest(effect) / scale);
-        let beta = config.beta(log_det, radius.hypot(effect_radius), ridge, 1);
-        let lower = if ridge > self.config.ridge { factor(ridge)?.0 } else { lower };
-        let mut whitening = DMatrix::identity(lower.nrows(), lower.nrows());
-        lower.solve_lower_triangular_mut(&mut whitening);
-        Some((whitening, beta))
-    }
 }
 
 impl FitPreference for FeatureFit {
@@ -159,54 +125,17 @@ impl FitPreference for FeatureFit {
         let key = CellKey { prompt: true, order: self.config.order_effect };
         let cells = Cells::for_fit(data, key)?;
         let dimension = self.map.dimension(self.features.dim());
-        let inner = self.design(cells.pairs())?;
-        let weights: Vec<f64> = cells.pairs().iter().map(|pair| pair.weight).collect();
-        let wins: Vec<f64> = cells.pairs().iter().map(|pair| pair.wins).collect();
-        let squares = inner.columns.column_iter().zip(&weights).map(|(z, w)| w * z.norm_squared());
-        let mean_length = (squares.sum::<f64>() / cells.total_weight()).sqrt();
-        let bound = self.config.log_odds_bound;
-        let natural = bound * (dimension as f64).sqrt() / mean_length.max(f64::MIN_POSITIVE);
-        let radius = self.config.parameter_norm.unwrap_or(natural);
-        let scale = OrderedDesign::scale(self.config.ridge);
-        let ordered =
-            key.order.then(|| OrderedDesign { inner: &inner, orders: cells.orders(), scale });
-        let design: &dyn Design = ordered.as_ref().map_or(&inner, |design| design);
-        let broken = |iteration| FitError::Breakdown { model: self.name(), iteration };
-        let (minimum, ridge) =
-            within_bound(design, &weights, &wins, self.config.ridge, bound).ok_or(broken(0))?;
-        let broken = || broken(minimum.iterations);
-
-        let order_effect = match &ordered {
-            Some(design) => {
-                Some(design.effect(&minimum.theta, &weights, ridge).ok_or_else(broken)?)
-            }
-            None => None,
-        };
-        let mut gram = DMatrix::zeros(design.dimension(), design.dimension());
-        design.gram(&weights, &mut gram);
-        let ellipsoid = self.ellipsoid(&gram, ridge, (radius, scale), order_effect);
-        let (whitening, beta) = ellipsoid.ok_or_else(broken)?;
-        let evidence = FitEvidence {
-            model: self.name().to_owned(),
-            n_comparisons: cells.n_comparisons(),
-            total_weight: cells.total_weight(),
-            n_parameters: design.dimension(),
-            log_loss_nats: minimum.loss / cells.total_weight(),
-            gradient_max: minimum.gradient_max,
-            iterations: minimum.iterations,
-            status: minimum.status,
-            width_multiplier: Some(beta),
-            parameter_norm: Some(radius),
-            bound_active: ridge > self.config.ridge,
-            order_effect,
-            separation: None,
-        };
+        let design = self.design(cells.pairs())?;
+        let estimate = LinearEstimate::new(&design, &cells, &self.config, self.name())?;
+        let mut whitening = DMatrix::identity(dimension, dimension);
+        estimate.lower.solve_lower_triangular_mut(&mut whitening);
+        let evidence = estimate.evidence(&cells, self.name());
         let model = FeatureModel {
             features: Arc::clone(&self.features),
             map: self.map,
-            parameters: minimum.theta.rows(0, dimension).into_owned(),
+            parameters: estimate.parameters,
             whitening,
-            beta,
+            beta: estimate.beta,
             log_odds_bound: self.config.log_odds_bound,
         };
         Ok(Fitted { model, evidence })

@@ -8,8 +8,8 @@ use nlhf_core::{
     PreferenceModel, PromptId, ResponseId, SeedTree, Stream,
 };
 use nlhf_preference::{
-    BradleyTerryFit, DavidsonFit, FeatureFit, FeatureTable, Features, LogisticConfig, TabularFit,
-    WidthMultiplier,
+    BradleyTerryFit, ContextualFit, DavidsonFit, FeatureFit, FeatureTable, Features,
+    LogisticConfig, TabularFit, WidthMultiplier,
 };
 use nlhf_testkit::{check_confidence_width, strategies};
 use proptest::prelude::*;
@@ -59,6 +59,11 @@ fn with_every_fit(config: LogisticConfig, with: &mut impl WithFit) {
     with.call(&tabular.with_order_effect(true), &tabular);
     with.call(&BradleyTerryFit::new(on).unwrap(), &BradleyTerryFit::new(config).unwrap());
     with.call(&DavidsonFit::new(on).unwrap(), &DavidsonFit::new(config).unwrap());
+    let prompts = Arc::new(FeatureTable::new(1, vec![0.5, -1.0, 0.25]).unwrap());
+    with.call(
+        &ContextualFit::new(Arc::clone(&prompts), on).unwrap(),
+        &ContextualFit::new(prompts, config).unwrap(),
+    );
     with.call(
         &FeatureFit::linear(features(), on).unwrap(),
         &FeatureFit::linear(features(), config).unwrap(),
