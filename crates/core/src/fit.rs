@@ -147,7 +147,9 @@ pub enum FitError {
 /// Fits a preference model. Two methods and one type to write.
 ///
 /// # Laws
-/// * Swapping the responses and labels of any comparisons does not change the model beyond rounding.
+/// * Swapping the responses and labels of any comparisons does not change the model beyond rounding. Where an
+///   effect of the presentation order is fitted, who was shown first is data: then swapping *all* comparisons
+///   turns the sign of the effect and does not change the model beyond rounding.
 /// * Comparisons of a response with itself and those of weight zero change nothing.
 pub trait FitPreference: Send + Sync {
     /// What is fitted.

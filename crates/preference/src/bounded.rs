@@ -55,7 +55,7 @@ impl Bounded<'_> {
             let minimum = self.minimize(ridge, start, tolerance)?;
             iterations += minimum.iterations;
             let mut t = vec![0.0; self.weights.len()];
-            self.design.predict(&minimum.theta, &mut t);
+            self.design.predict_preference(&minimum.theta, &mut t);
             let inside = t.iter().all(|t| t.abs() <= self.bound);
             Some((Minimum { iterations, ..minimum }, inside))
         };

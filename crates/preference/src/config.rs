@@ -29,6 +29,11 @@ pub enum WidthMultiplier {
 /// true parameters within S. For feature models S is by default `B √D / L`, D parameters and L the
 /// root mean square of the features of the compared pairs: the length at which features of equal spread
 /// give log-odds of B. Bradley-Terry takes `(B/2) √n`, which `|r| ≤ B/2` implies.
+///
+/// With `order_effect` the first of a [`nlhf_core::Comparison`] is taken to have been shown first. γ is reported in
+/// [`nlhf_core::FitEvidence`], is no part of the preference, not subject to B, and has a ridge of
+/// 10⁻⁶ max(1, λ), which matters only where every first response wins. The widths allow for its being
+/// estimated; the theory's hold if besides the true γ is no larger than the estimate and 3 standard errors.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogisticConfig {

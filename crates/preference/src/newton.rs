@@ -19,16 +19,23 @@ pub(crate) trait Design {
     fn dimension(&self) -> usize;
     /// `t ← Zθ`.
     fn predict(&self, theta: &DVector<f64>, t: &mut [f64]);
+    /// The part of `Zθ` that is the preference, without an effect of the presentation order.
+    fn predict_preference(&self, theta: &DVector<f64>, t: &mut [f64]) {
+        self.predict(theta, t);
+    }
     /// `out ← Z'r`.
     fn transpose(&self, r: &[f64], out: &mut DVector<f64>);
     /// `out ← Z' diag(weights) Z`.
     fn gram(&self, weights: &[f64], out: &mut DMatrix<f64>);
-}
-
-/// A design of which every `stride`-th row stands for all.
-pub(crate) trait SampledDesign: Design {
-    /// `Z_S' diag(weights) Z_S` over every `stride`-th row.
-    fn sampled_gram(&self, weights: &[f64], stride: usize) -> DMatrix<f64>;
+    /// `Z_S' diag(weights) Z_S` over every `stride`-th row, where that is cheaper than over all.
+    fn sampled_gram(&self, weights: &[f64], stride: usize) -> DMatrix<f64> {
+        let n = self.dimension();
+        let sampled = weights.iter().enumerate();
+        let sampled = sampled.map(|(k, w)| if k.is_multiple_of(stride) { *w } else { 0.0 });
+        let mut out = DMatrix::zeros(n, n);
+        self.gram(&sampled.collect::<Vec<f64>>(), &mut out);
+        out
+    }
 }
 
 /// A penalized likelihood over the rows of a design.
@@ -165,19 +172,6 @@ pub(crate) struct DenseDesign {
     pub(crate) columns: DMatrix<f64>,
 }
 
-impl SampledDesign for DenseDesign {
-    fn sampled_gram(&self, weights: &[f64], stride: usize) -> DMatrix<f64> {
-        let n = self.columns.ncols().div_ceil(stride);
-        rows::gram(self.columns.nrows(), n, |at, left, right| {
-            let z = self.columns.column(at * stride);
-            left.copy_from_slice(z.as_slice());
-            for (right, z) in right.iter_mut().zip(&z) {
-                *right = weights[at * stride] * z;
-            }
-        })
-    }
-}
-
 impl Design for DenseDesign {
     fn dimension(&self) -> usize {
         self.columns.nrows()
@@ -193,6 +187,17 @@ impl Design for DenseDesign {
 
     fn gram(&self, weights: &[f64], out: &mut DMatrix<f64>) {
         out.copy_from(&self.sampled_gram(weights, 1));
+    }
+
+    fn sampled_gram(&self, weights: &[f64], stride: usize) -> DMatrix<f64> {
+        let n = self.columns.ncols().div_ceil(stride);
+        rows::gram(self.columns.nrows(), n, |at, left, right| {
+            let z = self.columns.column(at * stride);
+            left.copy_from_slice(z.as_slice());
+            for (right, z) in right.iter_mut().zip(&z) {
+                *right = weights[at * stride] * z;
+            }
+        })
     }
 }
 

@@ -6,7 +6,7 @@
 //! `L_w` is the Laplacian of the graph of comparisons. Against rows `z = φ_i − φ_j` it saves as often as
 //! a candidate was compared: memory, products and Gram matrices go with the candidates, not with the pairs.
 
-use crate::newton::{Design, SampledDesign};
+use crate::newton::Design;
 use crate::rows;
 use nalgebra::{DMatrix, DVector};
 
@@ -41,21 +41,6 @@ impl ScoreDesign {
             }
         }
         Self { features, pairs, starts, incident }
-    }
-}
-
-impl SampledDesign for ScoreDesign {
-    fn sampled_gram(&self, weights: &[f64], stride: usize) -> DMatrix<f64> {
-        rows::gram(self.dimension(), self.pairs.len().div_ceil(stride), |at, left, right| {
-            let k = at * stride;
-            let (i, j) = self.pairs[k];
-            let (a, b) = (self.features.column(i as usize), self.features.column(j as usize));
-            let both = left.iter_mut().zip(right).zip(a.iter().zip(&b));
-            for ((left, right), (a, b)) in both {
-                *left = a - b;
-                *right = weights[k] * *left;
-            }
-        })
     }
 }
 
@@ -95,6 +80,19 @@ impl Design for ScoreDesign {
             }
         });
         out.copy_from(&gram);
+    }
+
+    fn sampled_gram(&self, weights: &[f64], stride: usize) -> DMatrix<f64> {
+        rows::gram(self.dimension(), self.pairs.len().div_ceil(stride), |at, left, right| {
+            let k = at * stride;
+            let (i, j) = self.pairs[k];
+            let (a, b) = (self.features.column(i as usize), self.features.column(j as usize));
+            let both = left.iter_mut().zip(right).zip(a.iter().zip(&b));
+            for ((left, right), (a, b)) in both {
+                *left = a - b;
+                *right = weights[k] * *left;
+            }
+        })
     }
 }
 
