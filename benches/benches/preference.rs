@@ -5,10 +5,16 @@
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use nlhf::core::{Comparison, Confidence, ConfidenceWidth, FitPreference, Scale, SeedTree};
-use nlhf::preference::{
-    BradleyTerryFit, Crowd, CrowdConfig, FeatureFit, LogisticConfig, TabularFit,
+use nlhf::core::logistic::sigmoid;
+use nlhf::core::{
+    Comparison, Confidence, ConfidenceWidth, FitPreference, Label, PromptId, ResponseId, Scale,
+    SeedTree, Stream,
 };
+use nlhf::preference::{
+    BradleyTerryFit, Crowd, CrowdConfig, FeatureFit, FeatureTable, Features, LogisticConfig,
+    TabularFit, WinTable,
+};
+use rand::RngExt;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -44,6 +50,70 @@ fn fit(criterion: &mut Criterion) {
     }
 }
 
+/// 200,000 comparisons of 40,000 responses with 384 features, whose spread falls by e⁻⁸: the limit is about
+/// six passes of two products over the features, 123 MB each.
+fn large(criterion: &mut Criterion) {
+    const DIM: u32 = 384;
+    let mut rng = SeedTree::new(0).rng(Stream::Instance, 0);
+    let decay = |i: u32| (-8.0 * f64::from(i) / f64::from(DIM)).exp();
+    let values: Vec<f64> =
+        (0..40_000 * DIM).map(|at| decay(at % DIM) * (rng.random::<f64>() - 0.5)).collect();
+    let theta: Vec<f64> = (0..DIM).map(|_| 1.2 * (rng.random::<f64>() - 0.5)).collect();
+    let scores: Vec<f64> = values
+        .chunks_exact(DIM as usize)
+        .map(|phi| phi.iter().zip(&theta).map(|(x, t)| x * t).sum())
+        .collect();
+    let compare = |k: u32| {
+        let (prompt, first) = (k / 40, rng.random_range(0..8_u32));
+        let second = (first + rng.random_range(1..8_u32)) % 8;
+        let (a, b) = (8 * prompt + first, 8 * prompt + second);
+        let won = rng.random::<f64>() < sigmoid(scores[a as usize] - scores[b as usize]);
+        let label = if won { Label::WIN } else { Label::LOSS };
+        Comparison::new(PromptId::new(prompt), ResponseId::new(a), ResponseId::new(b), label)
+    };
+    let data: Vec<Comparison> = (0..200_000).map(compare).collect();
+    let table = FeatureTable::new(DIM as usize, values).expect("whole rows");
+    let features = Arc::new(Features::new(table, None).expect("no prompts to fit"));
+    let fit = FeatureFit::linear(features, LogisticConfig::default()).expect("valid settings");
+    let mut group = criterion.benchmark_group("logistic_fit");
+    group.throughput(Throughput::Elements(data.len() as u64)).sample_size(10);
+    group.bench_function(BenchmarkId::new("linear", "200000x384"), |bencher| {
+        bencher.iter(|| fit.fit(black_box(&data)));
+    });
+    let bare = fit.clone().without_widths();
+    group.bench_function(BenchmarkId::new("linear_without_widths", "200000x384"), |bencher| {
+        bencher.iter(|| bare.fit(black_box(&data)));
+    });
+    group.finish();
+}
+
+/// 1,000,000 battles of 200 items: 8 bytes a battle to read, a counter to raise.
+fn battles(criterion: &mut Criterion) {
+    let mut rng = SeedTree::new(1).rng(Stream::Instance, 0);
+    let scores: Vec<f64> = (0..200).map(|_| 2.0 * (rng.random::<f64>() - 0.5)).collect();
+    let (mut winners, mut losers) = (Vec::new(), Vec::new());
+    for _ in 0..1_000_000 {
+        let (a, b) = (rng.random_range(0..200_u32), rng.random_range(0..200_u32));
+        let won = rng.random::<f64>() < sigmoid(scores[a as usize] - scores[b as usize]);
+        let (winner, loser) = if won { (a, b) } else { (b, a) };
+        winners.push(winner);
+        losers.push(loser);
+    }
+    let fit = BradleyTerryFit::new(LogisticConfig::default()).expect("valid settings");
+    let mut group = criterion.benchmark_group("bradley_terry_scores");
+    group.throughput(Throughput::Elements(1_000_000));
+    let count = || {
+        let mut table = WinTable::new(200);
+        table.add_battles(black_box(&winners), black_box(&losers)).expect("items of the table");
+        table
+    };
+    group.bench_function(BenchmarkId::new("count", "1000000x200"), |bencher| bencher.iter(count));
+    group.bench_function(BenchmarkId::new("count_and_fit", "1000000x200"), |bencher| {
+        bencher.iter(|| fit.fit_scores(&count()));
+    });
+    group.finish();
+}
+
 fn widths(criterion: &mut Criterion) {
     let (crowd, data) = crowd(3_600);
     let features = Arc::new(crowd.features());
@@ -57,5 +127,5 @@ fn widths(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, fit, widths);
+criterion_group!(benches, fit, large, battles, widths);
 criterion_main!(benches);

@@ -153,6 +153,7 @@ impl ModelArgs {
             log_odds_bound: self.log_odds_bound.unwrap_or(default.log_odds_bound),
             multiplier: self.beta.map_or(theory, WidthMultiplier::Fixed),
             parameter_norm: None,
+            order_effect: false,
         }
     }
 

@@ -30,6 +30,16 @@ pub struct Separation {
     pub n_groups: usize,
 }
 
+/// How much showing a response first adds to the log-odds that it is preferred: a habit of the judges,
+/// fitted beside the preference and never part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct OrderEffect {
+    /// The estimate, in nats; positive if the first is favoured.
+    pub log_odds: f64,
+    /// Its standard error, from the inverse of the Hessian.
+    pub standard_error: f64,
+}
+
 /// What a fit says about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FitEvidence {
@@ -55,6 +65,8 @@ pub struct FitEvidence {
     pub parameter_norm: Option<f64>,
     /// Whether the bound on log-odds, and not only the ridge that was asked for, holds the estimate back.
     pub bound_active: bool,
+    /// The effect of the presentation order, where one was fitted.
+    pub order_effect: Option<OrderEffect>,
     /// Set where the estimate is finite only because of a ridge or bound.
     pub separation: Option<Separation>,
 }
@@ -135,7 +147,9 @@ pub enum FitError {
 /// Fits a preference model. Two methods and one type to write.
 ///
 /// # Laws
-/// * Swapping the responses and labels of any comparisons does not change the model beyond rounding.
+/// * Swapping the responses and labels of any comparisons does not change the model beyond rounding. Where an
+///   effect of the presentation order is fitted, who was shown first is data: then swapping *all* comparisons
+///   turns the sign of the effect and does not change the model beyond rounding.
 /// * Comparisons of a response with itself and those of weight zero change nothing.
 pub trait FitPreference: Send + Sync {
     /// What is fitted.

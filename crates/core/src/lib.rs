@@ -36,7 +36,7 @@ mod solver;
 
 pub use comparison::Comparison;
 pub use distribution::{Distribution, DistributionError, NORMALIZATION_TOLERANCE};
-pub use fit::{FitError, FitEvidence, FitPreference, FitStatus, Fitted, Separation};
+pub use fit::{FitError, FitEvidence, FitPreference, FitStatus, Fitted, OrderEffect, Separation};
 pub use game::{
     Certificate, DenseGame, GameError, LowRankGame, MatrixFreeGame, Profile, RegularizedGame,
     SkewFactors, StoredPayoffs, ZeroSumGame, exploitability,

@@ -33,8 +33,9 @@ pub fn softplus(t: f64) -> f64 {
 ///
 /// For a soft label it is the cross-entropy; its minimum over `t` is the entropy of the label.
 pub fn log_loss(t: f64, label: f64) -> f64 {
-    // Written with the smaller of ±t so that a certain label costs e^−|t| and not a rounding error.
-    label * softplus(-t) + (1.0 - label) * softplus(t)
+    // Parts that are not negative, so that a certain label costs e^−|t| and not a rounding error.
+    let side = if t > 0.0 { 1.0 - label } else { label };
+    side * t.abs() + (-t.abs()).exp().ln_1p()
 }
 
 #[cfg(test)]

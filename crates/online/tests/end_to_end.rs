@@ -220,6 +220,7 @@ impl FitPreference for Given {
             width_multiplier: None,
             parameter_norm: None,
             bound_active: false,
+            order_effect: None,
             separation: None,
         };
         Ok(Fitted { model: self.clone(), evidence })

@@ -9,14 +9,17 @@
 //! compared with one another are fitted, and their confidence sets drawn, one by one. The box costs the truth
 //! nothing: if all |R*| ≤ B, scores with their mid-range at 0 lie in it.
 
+mod order;
+mod table;
+
 use crate::config::LogisticConfig;
-use crate::groups::{Groups, separated};
-use crate::newton::{Design, Likelihood, minimize};
+use crate::groups::Groups;
+use crate::newton::{Design, GRADIENT_TOLERANCE, Likelihood, minimize};
 use crate::{PairCount, PairCounts};
 use nalgebra::{Cholesky, DMatrix, DVector};
 use nlhf_core::{
     Comparison, ConfidenceWidth, FitError, FitEvidence, FitPreference, FitStatus, Fitted, Menus,
-    PreferenceModel, PromptId, ResponseId, ScalarError, Separation,
+    PreferenceModel, PromptId, ResponseId, ScalarError,
 };
 
 /// Fits scores by penalized maximum likelihood.
@@ -26,9 +29,6 @@ pub struct BradleyTerryFit {
     /// Responses that count as hanging together whether or not they were compared.
     together: Vec<Vec<ResponseId>>,
 }
-
-/// Responses of one group beyond which its dense matrices take more than 512 MiB each.
-const GROUP_LIMIT: usize = 8192;
 
 impl BradleyTerryFit {
     /// Checks the settings. A ridge of zero is allowed with a fixed width multiplier.
@@ -128,19 +128,11 @@ impl FitPreference for BradleyTerryFit {
     }
 
     fn fit(&self, data: &[Comparison]) -> Result<Fitted<BradleyTerryModel>, FitError> {
-        let counts = PairCounts::for_fit(data)?;
-        let compared = Groups::new(counts.pairs(), &[]);
-        let separated = separated(counts.pairs(), &compared);
-        let separation = (!separated.is_empty() || compared.len() > 1)
-            .then(|| Separation { responses: separated, n_groups: compared.len() });
-        let groups = Groups::new(counts.pairs(), &self.together);
-        if let Some(largest) =
-            groups.members().iter().map(Vec::len).max().filter(|n| *n > GROUP_LIMIT)
-        {
-            let model = self.name();
-            return Err(FitError::TooLarge { model, limit: GROUP_LIMIT, given: largest });
+        if self.config.order_effect {
+            return self.fit_with_order(data);
         }
-
+        let counts = PairCounts::for_fit(data)?;
+        let (separation, groups) = Groups::for_fit(counts.pairs(), &self.together, self.name())?;
         let n_responses = groups.places().len();
         let mut model = BradleyTerryModel {
             scores: vec![0.0; n_responses],
@@ -160,6 +152,7 @@ impl FitPreference for BradleyTerryFit {
             width_multiplier: None,
             parameter_norm: None,
             bound_active: false,
+            order_effect: None,
             separation,
         };
         for (members, pairs) in groups.members().iter().zip(groups.split(counts.pairs())) {
@@ -217,6 +210,7 @@ impl BradleyTerryFit {
             wins: &wins,
             ridge: self.config.ridge,
             box_size: half,
+            tolerance: GRADIENT_TOLERANCE,
         };
         let broken = |iteration| FitError::Breakdown { model: self.name(), iteration };
         let minimum = minimize(&likelihood, DVector::zeros(n)).ok_or(broken(0))?;

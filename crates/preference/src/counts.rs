@@ -80,6 +80,17 @@ impl PairCounts {
         self.total_weight
     }
 
+    /// The place of a pair among [`PairCounts::pairs`], in whatever order its responses are named.
+    pub(crate) fn position(
+        &self,
+        prompt: PromptId,
+        first: ResponseId,
+        second: ResponseId,
+    ) -> Option<usize> {
+        let key = (prompt, first.min(second), first.max(second));
+        self.pairs.binary_search_by_key(&key, |p| (p.prompt, p.low, p.high)).ok()
+    }
+
     /// Weight and wins of a pair, seen from `first`; `None` if it was never compared.
     pub fn get(
         &self,
@@ -87,9 +98,7 @@ impl PairCounts {
         first: ResponseId,
         second: ResponseId,
     ) -> Option<(f64, f64)> {
-        let key = (prompt, first.min(second), first.max(second));
-        let at = self.pairs.binary_search_by_key(&key, |p| (p.prompt, p.low, p.high)).ok()?;
-        let pair = self.pairs[at];
+        let pair = self.pairs[self.position(prompt, first, second)?];
         Some((pair.weight, if first < second { pair.wins } else { pair.weight - pair.wins }))
     }
 }

@@ -7,16 +7,20 @@
 //! V = λ₀I + Σ w zz',   |R̂ − R*| ≤ β‖z‖_{V⁻¹},   β = (1/2κ)√(2 log(1/δ) + log det(V/λ₀)) + S√λ₀
 //! ```
 //! with ψ = (1, φ), so that the bilinear model contains the linear one. Log-odds of the data are held
-//! within B by raising the ridge where it does not do so itself. Sources: Ye et al. (arXiv 2402.07314),
+//! within B by raising the ridge where it does not do so itself. An effect of the presentation order
+//! (`order`) is a parameter more, which that bound does not hold. Sources: Ye et al. (arXiv 2402.07314),
 //! section 3; for the widths the self-normalized bound of Abbasi-Yadkori, Pál and Szepesvári (2011).
 
-use crate::bounded::within_bound;
+use crate::cells::{CellKey, Cells};
 use crate::config::LogisticConfig;
+use crate::linear_estimate::LinearEstimate;
 use crate::newton::{DenseDesign, Design};
 use crate::pair_map::PairMap;
-use crate::{FeatureError, FeatureModel, Features, PairCounts};
-use nalgebra::{Cholesky, DMatrix};
-use nlhf_core::{Comparison, FitError, FitEvidence, FitPreference, Fitted, ScalarError};
+use crate::score_design::ScoreDesign;
+use crate::{FeatureError, FeatureModel, Features, PairCount};
+use nalgebra::DMatrix;
+use nlhf_core::{Comparison, FitError, FitPreference, Fitted, PromptId, ResponseId, ScalarError};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The most wedge features that are fitted: their information matrix takes 128 MiB.
@@ -31,6 +35,7 @@ pub struct FeatureFit {
     features: Arc<Features>,
     map: PairMap,
     config: LogisticConfig,
+    widths: bool,
 }
 
 /// What can be wrong with the settings of a [`FeatureFit`].
@@ -54,7 +59,7 @@ impl FeatureFit {
         features: Arc<Features>,
         config: LogisticConfig,
     ) -> Result<Self, FeatureFitError> {
-        Ok(Self { features, map: PairMap::Difference, config: config.validate()? })
+        Ok(Self { features, map: PairMap::Difference, config: config.validate()?, widths: true })
     }
 
     /// A full skew form in the features and a constant: cycles included, the linear model too.
@@ -90,7 +95,69 @@ impl FeatureFit {
         if wedges == 0 || wedges > limit {
             return Err(FeatureError::Wedges { limit, dim, wedges }.into());
         }
-        Ok(Self { features, map, config: config.validate()? })
+        Ok(Self { features, map, config: config.validate()?, widths: true })
+    }
+
+    /// The same estimate without its information matrix: several times faster where there are many features,
+    /// and nothing but the bound on log-odds is claimed of how far it may be off. For
+    /// cross-validation, and for scoring alone.
+    #[must_use]
+    pub fn without_widths(self) -> Self {
+        Self { widths: false, ..self }
+    }
+}
+
+impl FeatureFit {
+    /// One row a cell, as candidates and pairs of them where that is smaller.
+    fn design(&self, pairs: &[PairCount]) -> Result<Box<dyn Design>, FitError> {
+        let dimension = self.map.dimension(self.features.dim());
+        let mut candidates = Candidates::default();
+        let by_prompt = self.features.depends_on_prompt();
+        let mut place = |pair: &PairCount, response| {
+            // Without features of prompts a response is the same everywhere.
+            candidates.place(if by_prompt { pair.prompt } else { pairs[0].prompt }, response)
+        };
+        let places: Vec<(u32, u32)> =
+            pairs.iter().map(|pair| (place(pair, pair.low), place(pair, pair.high))).collect();
+        let of_scores = self.map == PairMap::Difference && candidates.list.len() < pairs.len();
+        let n_rows = if of_scores { candidates.list.len() } else { pairs.len() };
+        if dimension.saturating_mul(n_rows) > ENTRY_LIMIT {
+            let (model, limit) = (self.name(), ENTRY_LIMIT / n_rows);
+            return Err(FitError::TooLarge { model, limit, given: dimension });
+        }
+        if of_scores {
+            let mut features = DMatrix::zeros(dimension, n_rows);
+            for (&(prompt, response), mut phi) in
+                candidates.list.iter().zip(features.column_iter_mut())
+            {
+                self.features.write(prompt, response, phi.as_mut_slice())?;
+            }
+            return Ok(Box::new(ScoreDesign::new(features, places)));
+        }
+        let mut columns = DMatrix::zeros(dimension, n_rows);
+        let (mut a, mut b) = (vec![0.0; self.features.dim()], vec![0.0; self.features.dim()]);
+        for (pair, mut z) in pairs.iter().zip(columns.column_iter_mut()) {
+            self.features.write(pair.prompt, pair.low, &mut a)?;
+            self.features.write(pair.prompt, pair.high, &mut b)?;
+            self.map.write(&a, &b, z.as_mut_slice());
+        }
+        Ok(Box::new(DenseDesign { columns }))
+    }
+}
+
+/// The candidates of all pairs, each once, in the order of their first pair.
+#[derive(Default)]
+struct Candidates {
+    list: Vec<(PromptId, ResponseId)>,
+    places: HashMap<(PromptId, ResponseId), u32>,
+}
+
+impl Candidates {
+    fn place(&mut self, prompt: PromptId, response: ResponseId) -> u32 {
+        *self.places.entry((prompt, response)).or_insert_with(|| {
+            self.list.push((prompt, response));
+            u32::try_from(self.list.len() - 1).expect("fewer candidates than ids")
+        })
     }
 }
 
@@ -102,67 +169,17 @@ impl FitPreference for FeatureFit {
     }
 
     fn fit(&self, data: &[Comparison]) -> Result<Fitted<FeatureModel>, FitError> {
-        let counts = PairCounts::for_fit(data)?;
-        let dimension = self.map.dimension(self.features.dim());
-        let n_entries = dimension.saturating_mul(counts.pairs().len());
-        if n_entries > ENTRY_LIMIT {
-            let (model, limit) = (self.name(), ENTRY_LIMIT / counts.pairs().len());
-            return Err(FitError::TooLarge { model, limit, given: dimension });
-        }
-        let mut columns = DMatrix::zeros(dimension, counts.pairs().len());
-        for (pair, mut z) in counts.pairs().iter().zip(columns.column_iter_mut()) {
-            let both = self.features.menu(pair.prompt, &[pair.low, pair.high])?;
-            let (a, b) = (both.column(0), both.column(1));
-            self.map.write(a.as_slice(), b.as_slice(), z.as_mut_slice());
-        }
-        let weights: Vec<f64> = counts.pairs().iter().map(|pair| pair.weight).collect();
-        let wins: Vec<f64> = counts.pairs().iter().map(|pair| pair.wins).collect();
-        let squares = columns.column_iter().zip(&weights).map(|(z, w)| w * z.norm_squared());
-        let mean_length = (squares.sum::<f64>() / counts.total_weight()).sqrt();
-        let bound = self.config.log_odds_bound;
-        let natural = bound * (dimension as f64).sqrt() / mean_length.max(f64::MIN_POSITIVE);
-        let radius = self.config.parameter_norm.unwrap_or(natural);
-        let design = DenseDesign { columns };
-        let broken = |iteration| FitError::Breakdown { model: self.name(), iteration };
-        let (minimum, ridge) =
-            within_bound(&design, &weights, &wins, self.config.ridge, bound).ok_or(broken(0))?;
-
-        let mut gram = DMatrix::zeros(dimension, dimension);
-        design.gram(&weights, &mut gram);
-        let factor = |ridge: f64| {
-            let precision = ridge / self.config.curvature();
-            let factor = Cholesky::new(&gram + DMatrix::identity(dimension, dimension) * precision);
-            factor.map(|factor| (factor.unpack(), precision)).ok_or(broken(minimum.iterations))
-        };
-        // The noise is measured in V with the ridge that was asked for, the widths with that in force.
-        let (lower, precision) = factor(self.config.ridge)?;
-        let log_det: f64 = lower.diagonal().iter().map(|d| 2.0 * d.ln()).sum::<f64>()
-            - dimension as f64 * precision.ln();
-        let beta = self.config.beta(log_det, radius, ridge, 1);
-        let bound_active = ridge > self.config.ridge;
-        let lower = if bound_active { factor(ridge)?.0 } else { lower };
-        let mut whitening = DMatrix::identity(dimension, dimension);
-        lower.solve_lower_triangular_mut(&mut whitening);
-        let evidence = FitEvidence {
-            model: self.name().to_owned(),
-            n_comparisons: counts.n_comparisons(),
-            total_weight: counts.total_weight(),
-            n_parameters: dimension,
-            log_loss_nats: minimum.loss / counts.total_weight(),
-            gradient_max: minimum.gradient_max,
-            iterations: minimum.iterations,
-            status: minimum.status,
-            width_multiplier: Some(beta),
-            parameter_norm: Some(radius),
-            bound_active,
-            separation: None,
-        };
+        let key = CellKey { prompt: true, order: self.config.order_effect };
+        let cells = Cells::for_fit(data, key)?;
+        let design = self.design(cells.pairs())?;
+        let estimate =
+            LinearEstimate::new(&*design, &cells, &self.config, self.widths, self.name())?;
+        let evidence = estimate.evidence(&cells, self.name());
         let model = FeatureModel {
             features: Arc::clone(&self.features),
             map: self.map,
-            parameters: minimum.theta,
-            whitening,
-            beta,
+            ellipsoid: estimate.ellipsoid(),
+            parameters: estimate.parameters,
             log_odds_bound: self.config.log_odds_bound,
         };
         Ok(Fitted { model, evidence })
@@ -227,6 +244,38 @@ mod tests {
                 assert!(off <= 200.0 / times, "{times} labels, {a} and {b}: {off} off");
             }
         }
+    }
+
+    #[test]
+    fn without_widths_the_estimate_is_the_same_and_nothing_is_claimed() {
+        // Three responses and six pairs over two prompts: candidates are fewer than pairs.
+        let mut data = [won(0, 1, 3), won(1, 2, 2), won(2, 0, 4), won(0, 2, 1)].concat();
+        for comparison in data.clone() {
+            data.push(Comparison { prompt: PromptId::new(1), ..comparison });
+        }
+        let config = LogisticConfig::default();
+        let table = features(2, &[1.0, 0.3, -0.5, 0.2, 0.1, -0.9]);
+        let fit = FeatureFit::linear(table, config).unwrap();
+        let full = fit.fit(&data).unwrap();
+        let bare = fit.without_widths().fit(&data).unwrap();
+        assert_eq!(full.model.parameters(), bare.model.parameters());
+        assert_eq!(bare.evidence.width_multiplier, None);
+        let (x, a, b) = (PromptId::new(0), ResponseId::new(0), ResponseId::new(1));
+        let odds = bare.model.log_odds(x, a, b);
+        assert!((bare.model.log_odds_width(x, a, b) - (4.0 + odds.abs())).abs() < 1e-12);
+        assert!(full.model.log_odds_width(x, a, b) <= bare.model.log_odds_width(x, a, b));
+        // The gradient of the penalized likelihood, row by row.
+        let theta = bare.model.parameters();
+        let phi = [[1.0, 0.3], [-0.5, 0.2], [0.1, -0.9]];
+        let mut gradient = [theta[0], theta[1]];
+        for c in &data {
+            let (a, b) = (phi[c.first.index()], phi[c.second.index()]);
+            let z = [a[0] - b[0], a[1] - b[1]];
+            let t = theta[0] * z[0] + theta[1] * z[1];
+            let off = nlhf_core::logistic::sigmoid(t) - c.label.get();
+            gradient = [gradient[0] + off * z[0], gradient[1] + off * z[1]];
+        }
+        assert!(gradient.iter().all(|g| g.abs() < 1e-10), "{gradient:?}");
     }
 
     #[test]

@@ -18,10 +18,17 @@ pub struct FeatureModel {
     pub(crate) features: Arc<Features>,
     pub(crate) map: PairMap,
     pub(crate) parameters: DVector<f64>,
+    /// Nothing but the bound is claimed without it.
+    pub(crate) ellipsoid: Option<Ellipsoid>,
+    pub(crate) log_odds_bound: f64,
+}
+
+/// `{θ : (θ − θ̂)'V(θ − θ̂) ≤ β²}`.
+#[derive(Debug, Clone)]
+pub(crate) struct Ellipsoid {
     /// `L⁻¹` of `V = LL'`.
     pub(crate) whitening: DMatrix<f64>,
     pub(crate) beta: f64,
-    pub(crate) log_odds_bound: f64,
 }
 
 impl FeatureModel {
@@ -61,13 +68,16 @@ impl FeatureModel {
         log_odds.clamp(-self.log_odds_bound, self.log_odds_bound)
     }
 
-    fn capped(&self, length: f64, log_odds: f64) -> f64 {
-        (self.beta * length).min(self.log_odds_bound + log_odds.abs())
+    fn capped(&self, width: f64, log_odds: f64) -> f64 {
+        width.min(self.log_odds_bound + log_odds.abs())
     }
 
-    /// `‖z‖_{V⁻¹}` of a pair, +∞ where features are missing.
-    fn length(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
-        self.pair(prompt, first, second).map_or(f64::INFINITY, |z| (&self.whitening * z).norm())
+    /// `β‖z‖_{V⁻¹}` of a pair, +∞ where features or the ellipsoid are missing.
+    fn uncapped(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+        match (&self.ellipsoid, self.pair(prompt, first, second)) {
+            (Some(Ellipsoid { whitening, beta }), Some(z)) => beta * (whitening * z).norm(),
+            _ => f64::INFINITY,
+        }
     }
 
     /// φ of a menu's responses, one a column; `None` if one is missing, and pairs then go one by one.
@@ -90,26 +100,27 @@ impl FeatureModel {
         pairs(menu.len()).map(log_odds).collect()
     }
 
-    /// `‖z‖_{V⁻¹}` of every pair of a menu, upper triangle by rows.
-    fn lengths(&self, menu: Menu<'_>, columns: Option<&DMatrix<f64>>) -> Vec<f64> {
-        let Some(columns) = columns else {
+    /// `β‖z‖_{V⁻¹}` of every pair of a menu, upper triangle by rows.
+    fn all_uncapped(&self, menu: Menu<'_>, columns: Option<&DMatrix<f64>>) -> Vec<f64> {
+        let (Some(columns), Some(Ellipsoid { whitening, beta })) = (columns, &self.ellipsoid)
+        else {
             let (prompt, r) = (menu.prompt(), menu.responses());
-            let length =
-                |(i, j): (usize, usize)| self.length(prompt, r[i].min(r[j]), r[i].max(r[j]));
-            return pairs(menu.len()).map(length).collect();
+            let width =
+                |(i, j): (usize, usize)| self.uncapped(prompt, r[i].min(r[j]), r[i].max(r[j]));
+            return pairs(menu.len()).map(width).collect();
         };
         if self.map == PairMap::Difference {
             // Linear in the responses: n products with L⁻¹ serve all pairs.
-            let white = &self.whitening * columns;
-            let length = |(i, j)| (white.column(i) - white.column(j)).norm();
-            return pairs(menu.len()).map(length).collect();
+            let white = whitening * columns;
+            let width = |(i, j)| beta * (white.column(i) - white.column(j)).norm();
+            return pairs(menu.len()).map(width).collect();
         }
         let mut all = DMatrix::zeros(self.parameters.len(), pairs(menu.len()).count());
         for ((i, j), mut z) in pairs(menu.len()).zip(all.column_iter_mut()) {
             let (a, b) = (columns.column(i), columns.column(j));
             self.map.write(a.as_slice(), b.as_slice(), z.as_mut_slice());
         }
-        (&self.whitening * all).column_iter().map(|white| white.norm()).collect()
+        (whitening * all).column_iter().map(|white| beta * white.norm()).collect()
     }
 }
 
@@ -139,8 +150,7 @@ impl ConfidenceWidth for FeatureModel {
         }
         let (low, high) = (first.min(second), first.max(second));
         let log_odds = self.log_odds(prompt, low, high);
-        let length = self.length(prompt, low, high);
-        self.capped(length, log_odds)
+        self.capped(self.uncapped(prompt, low, high), log_odds)
     }
 
     fn log_odds_bound(&self) -> f64 {
@@ -151,10 +161,10 @@ impl ConfidenceWidth for FeatureModel {
         let n = menu.len();
         let columns = self.columns(menu);
         let columns = columns.as_ref();
-        let each = self.upper(menu, columns).into_iter().zip(self.lengths(menu, columns));
+        let each = self.upper(menu, columns).into_iter().zip(self.all_uncapped(menu, columns));
         let mut widths = vec![0.0; n * n];
-        for ((i, j), (log_odds, length)) in pairs(n).zip(each) {
-            let width = scale.width(log_odds, self.capped(length, log_odds));
+        for ((i, j), (log_odds, width)) in pairs(n).zip(each) {
+            let width = scale.width(log_odds, self.capped(width, log_odds));
             (widths[i * n + j], widths[j * n + i]) = (width, width);
         }
         widths

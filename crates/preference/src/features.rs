@@ -3,12 +3,13 @@
 //! ```text
 //! φ(x, a) = r(a)                        responses only
 //! φ(x, a) = (r(a), √d p(x) ∘ r(a))      with prompts: their entrywise product lets taste depend on x
-//! φ_k(x, a) = U'(φ(x, a) − mean)        the k leading principal components
+//! φ_k(x, a) = U'(φ(x, a) − mean)        the k leading principal components (`projection`)
 //! ```
 //! A term of the prompt alone would cancel in every comparison. The factor √d gives the products of unit
 //! vectors the length of the vectors themselves; without it a ridge would not let them speak.
 
-use nalgebra::{DMatrix, DVector, SymmetricEigen};
+use crate::Projection;
+use nalgebra::{DMatrix, DVector};
 use nlhf_core::{FitError, Menus, PromptId, ResponseId};
 
 /// Features that are no table, or do not fit together.
@@ -111,7 +112,11 @@ impl FeatureTable {
         self.dim
     }
 
-    fn row(&self, index: usize) -> Option<&[f64]> {
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    pub(crate) fn row(&self, index: usize) -> Option<&[f64]> {
         self.values.get(index * self.dim..(index + 1) * self.dim)
     }
 }
@@ -122,13 +127,6 @@ pub struct Features {
     responses: FeatureTable,
     prompts: Option<FeatureTable>,
     projection: Option<Projection>,
-}
-
-/// `U` (k columns) and the mean that is taken off first.
-#[derive(Debug, Clone, PartialEq)]
-struct Projection {
-    mean: DVector<f64>,
-    directions: DMatrix<f64>,
 }
 
 impl Features {
@@ -150,7 +148,12 @@ impl Features {
 
     /// The length of φ.
     pub fn dim(&self) -> usize {
-        self.projection.as_ref().map_or(self.raw_dim(), |p| p.directions.ncols())
+        self.projection.as_ref().map_or(self.raw_dim(), Projection::n_components)
+    }
+
+    /// Whether φ depends on the prompt.
+    pub(crate) fn depends_on_prompt(&self) -> bool {
+        self.prompts.is_some()
     }
 
     fn raw_dim(&self) -> usize {
@@ -172,11 +175,10 @@ impl Features {
     ) -> Result<(), FitError> {
         match &self.projection {
             None => self.write_raw(prompt, response, out),
-            Some(Projection { mean, directions }) => {
+            Some(projection) => {
                 let mut raw = DVector::zeros(self.raw_dim());
                 self.write_raw(prompt, response, raw.as_mut_slice())?;
-                raw -= mean;
-                out.copy_from_slice(directions.tr_mul(&raw).as_slice());
+                projection.write(&mut raw, out);
                 Ok(())
             }
         }
@@ -224,8 +226,7 @@ impl Features {
     /// The same features reduced to their `n_components` leading principal components over all
     /// candidates of the menus; to all of them, merely rotated, if there are fewer.
     ///
-    /// Each direction points to where its largest entry is positive. Candidates without features are
-    /// passed over.
+    /// Candidates without features are passed over.
     ///
     /// # Errors
     /// [`FeatureError::Components`] if there is nothing to take components of.
@@ -245,27 +246,8 @@ impl Features {
                 rows.extend_from_slice(&row);
             }
         }
-        let n_rows = rows.len() / dim;
-        if n_components == 0 || n_rows == 0 {
-            return Err(FeatureError::Components { n_components, n_rows });
-        }
-        let mut columns = DMatrix::from_vec(dim, n_rows, rows);
-        let mean = columns.column_mean();
-        for mut column in columns.column_iter_mut() {
-            column -= &mean;
-        }
-        let covariance = &columns * columns.transpose() / n_rows as f64;
-        let eigen = SymmetricEigen::new(covariance);
-        let mut order: Vec<usize> = (0..dim).collect();
-        order.sort_by(|&i, &j| eigen.eigenvalues[j].total_cmp(&eigen.eigenvalues[i]));
-        let kept = n_components.min(dim);
-        let mut directions = DMatrix::zeros(dim, kept);
-        for (mut to, &from) in directions.column_iter_mut().zip(&order) {
-            let direction = eigen.eigenvectors.column(from);
-            let sign = if direction[direction.iamax()] < 0.0 { -1.0 } else { 1.0 };
-            to.copy_from(&(direction * sign));
-        }
-        Ok(Self { projection: Some(Projection { mean, directions }), ..unprojected })
+        let projection = Projection::of_rows(dim, rows, n_components)?;
+        Ok(Self { projection: Some(projection), ..unprojected })
     }
 }
 

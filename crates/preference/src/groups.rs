@@ -1,7 +1,11 @@
 //! The graph of comparisons: which responses hang together, and which only ever win or lose.
 
 use crate::PairCount;
-use nlhf_core::ResponseId;
+use crate::arrow::Row;
+use nlhf_core::{FitError, ResponseId, Separation};
+
+/// Responses of one group beyond which its dense matrices take more than 512 MiB each.
+const GROUP_LIMIT: usize = 8192;
 
 /// The connected groups of responses that were compared, in the order of their lowest ids.
 #[derive(Debug)]
@@ -38,6 +42,36 @@ impl Groups {
             members[group].push(ResponseId::from_index(i));
         }
         Self { members, places }
+    }
+
+    /// The groups to fit `model` to, and what is separated within them or from one another.
+    ///
+    /// # Errors
+    /// [`FitError::TooLarge`] if a group is.
+    pub(crate) fn for_fit(
+        pairs: &[PairCount],
+        together: &[Vec<ResponseId>],
+        model: &'static str,
+    ) -> Result<(Option<Separation>, Self), FitError> {
+        let compared = Self::new(pairs, &[]);
+        let responses = separated(pairs, &compared);
+        let separation = (!responses.is_empty() || compared.len() > 1)
+            .then(|| Separation { responses, n_groups: compared.len() });
+        let groups = Self::new(pairs, together);
+        match groups.members.iter().map(Vec::len).max().filter(|n| *n > GROUP_LIMIT) {
+            Some(given) => Err(FitError::TooLarge { model, limit: GROUP_LIMIT, given }),
+            None => Ok((separation, groups)),
+        }
+    }
+
+    /// Pairs as differences of scores, one block a group, with the sizes of the blocks.
+    pub(crate) fn rows(&self, pairs: &[PairCount]) -> (Vec<usize>, Vec<Row>) {
+        let place = |response| self.place(response).expect("a compared response has a group");
+        let row = |pair: &PairCount| {
+            let ((block, first), (_, second)) = (place(pair.low), place(pair.high));
+            Row { block, first, second: Some(second) }
+        };
+        (self.members.iter().map(Vec::len).collect(), pairs.iter().map(row).collect())
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -4,6 +4,8 @@
 //! |---|---|---|---|
 //! | [`TabularFit`] | logit of (wins + ½) / (n + 1) | yes | no |
 //! | [`BradleyTerryFit`] | r(a) − r(b) | no | no |
+//! | [`DavidsonFit`] | logit of P(win) + P(tie)/2, a score a response and a tie parameter | no | no |
+//! | [`ContextualFit`] | s(x, a) − s(x, b), s(x, a) = r(a) + w(a)'ψ(x) | no | no, but unseen prompts |
 //! | [`FeatureFit::linear`] | θ'(φ(x, a) − φ(x, b)) | no | yes |
 //! | [`FeatureFit::bilinear`] | ψ(x, a)'Θψ(x, b), Θ skew | yes | yes |
 //!
@@ -13,28 +15,47 @@
 //!
 //! Formulas: Ye et al. (arXiv 2402.07314), sections 2 and 3.
 
+mod arrow;
 mod bounded;
 mod bradley_terry;
+mod cells;
 mod config;
+mod contextual;
+mod contextual_model;
 mod counts;
 mod crowd;
+mod davidson;
 mod evaluation;
+pub mod evidence;
 mod feature_fit;
 mod feature_model;
 mod features;
 mod groups;
+mod item_scores;
+mod linear_estimate;
 mod newton;
+mod order;
 mod pair_map;
+mod projection;
+mod quasi_newton;
+mod rows;
+mod score_design;
 mod simulated;
 mod tabular;
+mod win_table;
 
 pub use bradley_terry::{BradleyTerryFit, BradleyTerryModel};
 pub use config::{LogisticConfig, WidthMultiplier};
+pub use contextual::ContextualFit;
+pub use contextual_model::{ContextualModel, ContextualParameters};
 pub use counts::{PairCount, PairCounts};
 pub use crowd::{Crowd, CrowdConfig};
+pub use davidson::{DavidsonFit, DavidsonModel, TieParameter};
 pub use evaluation::{Evaluation, evaluate};
 pub use feature_fit::{FeatureFit, FeatureFitError};
 pub use feature_model::FeatureModel;
 pub use features::{FeatureError, FeatureTable, Features};
+pub use projection::Projection;
 pub use simulated::SimulatedOracle;
 pub use tabular::{TabularFit, TabularModel};
+pub use win_table::{ItemBeyondTable, WinTable};

@@ -8,6 +8,7 @@
 //! `|θᵢ| ≤ h` the coordinates that press against it are held and the others take a Newton step, projected
 //! (Bertsekas, "Projected Newton methods", 1982).
 
+use crate::rows;
 use nalgebra::{Cholesky, DMatrix, DVector};
 use nlhf_core::FitStatus;
 use nlhf_core::logistic::{log_loss, sigmoid};
@@ -18,10 +19,23 @@ pub(crate) trait Design {
     fn dimension(&self) -> usize;
     /// `t ← Zθ`.
     fn predict(&self, theta: &DVector<f64>, t: &mut [f64]);
+    /// The part of `Zθ` that is the preference, without an effect of the presentation order.
+    fn predict_preference(&self, theta: &DVector<f64>, t: &mut [f64]) {
+        self.predict(theta, t);
+    }
     /// `out ← Z'r`.
     fn transpose(&self, r: &[f64], out: &mut DVector<f64>);
     /// `out ← Z' diag(weights) Z`.
     fn gram(&self, weights: &[f64], out: &mut DMatrix<f64>);
+    /// `Z_S' diag(weights) Z_S` over every `stride`-th row, where that is cheaper than over all.
+    fn sampled_gram(&self, weights: &[f64], stride: usize) -> DMatrix<f64> {
+        let n = self.dimension();
+        let sampled = weights.iter().enumerate();
+        let sampled = sampled.map(|(k, w)| if k.is_multiple_of(stride) { *w } else { 0.0 });
+        let mut out = DMatrix::zeros(n, n);
+        self.gram(&sampled.collect::<Vec<f64>>(), &mut out);
+        out
+    }
 }
 
 /// A penalized likelihood over the rows of a design.
@@ -34,6 +48,8 @@ pub(crate) struct Likelihood<'a> {
     pub(crate) ridge: f64,
     /// `|θᵢ|` at most this; +∞ for none.
     pub(crate) box_size: f64,
+    /// The gradient per unit of weight that is small enough.
+    pub(crate) tolerance: f64,
 }
 
 /// Where Newton's method ended.
@@ -51,7 +67,8 @@ pub(crate) struct Minimum {
 }
 
 const MAX_ITERATIONS: usize = 100;
-const GRADIENT_TOLERANCE: f64 = 1e-12;
+/// The tolerance of an estimate.
+pub(crate) const GRADIENT_TOLERANCE: f64 = 1e-12;
 
 /// Minimizes from `start`; `None` if an iterate or a factorization is not finite.
 pub(crate) fn minimize(likelihood: &Likelihood<'_>, start: DVector<f64>) -> Option<Minimum> {
@@ -82,7 +99,7 @@ pub(crate) fn minimize(likelihood: &Likelihood<'_>, start: DVector<f64>) -> Opti
         if !largest.is_finite() || !objective.is_finite() {
             return None;
         }
-        let status = if largest <= GRADIENT_TOLERANCE {
+        let status = if largest <= likelihood.tolerance {
             Some(FitStatus::Converged)
         } else if iterations == MAX_ITERATIONS {
             Some(FitStatus::IterationLimit)
@@ -143,7 +160,7 @@ pub(crate) fn minimize(likelihood: &Likelihood<'_>, start: DVector<f64>) -> Opti
 }
 
 impl Likelihood<'_> {
-    fn loss(&self, t: &[f64]) -> f64 {
+    pub(crate) fn loss(&self, t: &[f64]) -> f64 {
         let rows = t.iter().zip(self.weights.iter().zip(self.wins));
         rows.map(|(t, (w, v))| w * log_loss(*t, v / w)).sum()
     }
@@ -155,37 +172,32 @@ pub(crate) struct DenseDesign {
     pub(crate) columns: DMatrix<f64>,
 }
 
-/// Rows multiplied at once in a Gram matrix: enough for the matrix product to run at full speed.
-const BLOCK: usize = 256;
-
 impl Design for DenseDesign {
     fn dimension(&self) -> usize {
         self.columns.nrows()
     }
 
     fn predict(&self, theta: &DVector<f64>, t: &mut [f64]) {
-        for (t, column) in t.iter_mut().zip(self.columns.column_iter()) {
-            *t = column.dot(theta);
-        }
+        rows::scores(&self.columns, theta, t);
     }
 
     fn transpose(&self, r: &[f64], out: &mut DVector<f64>) {
-        out.fill(0.0);
-        for (r, column) in r.iter().zip(self.columns.column_iter()) {
-            out.axpy(*r, &column, 1.0);
-        }
+        rows::combine(&self.columns, r, out);
     }
 
     fn gram(&self, weights: &[f64], out: &mut DMatrix<f64>) {
-        out.fill(0.0);
-        for start in (0..weights.len()).step_by(BLOCK) {
-            let n = BLOCK.min(weights.len() - start);
-            let mut block = self.columns.columns(start, n).into_owned();
-            for (mut column, weight) in block.column_iter_mut().zip(&weights[start..]) {
-                column *= weight.sqrt();
+        out.copy_from(&self.sampled_gram(weights, 1));
+    }
+
+    fn sampled_gram(&self, weights: &[f64], stride: usize) -> DMatrix<f64> {
+        let n = self.columns.ncols().div_ceil(stride);
+        rows::gram(self.columns.nrows(), n, |at, left, right| {
+            let z = self.columns.column(at * stride);
+            left.copy_from_slice(z.as_slice());
+            for (right, z) in right.iter_mut().zip(&z) {
+                *right = weights[at * stride] * z;
             }
-            out.gemm(1.0, &block, &block.transpose(), 1.0);
-        }
+        })
     }
 }
 
@@ -204,6 +216,7 @@ mod tests {
             wins: &[3.0],
             ridge: 0.0,
             box_size: f64::INFINITY,
+            tolerance: GRADIENT_TOLERANCE,
         };
         let free = minimize(&likelihood, DVector::zeros(1)).unwrap();
         assert_eq!(free.status, FitStatus::Converged);
@@ -225,6 +238,7 @@ mod tests {
             wins: &wins,
             ridge,
             box_size: f64::INFINITY,
+            tolerance: GRADIENT_TOLERANCE,
         };
         let theta = DVector::from_vec(vec![0.4, -0.9]);
         let value = |theta: &DVector<f64>| {
@@ -270,6 +284,7 @@ mod tests {
             wins: &[1.0, 0.0, 1.0],
             ridge: 1e-8,
             box_size: f64::INFINITY,
+            tolerance: GRADIENT_TOLERANCE,
         };
         let far = DVector::from_vec(vec![-50.0, 40.0]);
         let minimum = minimize(&likelihood, far).unwrap();

@@ -9,7 +9,10 @@
 //! over the h counts that a pair can reach covers every n at once. A pair never compared may have
 //! any preference. Weights count as repetitions. The added halves keep
 //! a pair that was judged once from being predicted with certainty; the widths grow by what they move.
-//! Estimates are clipped to log-odds of ∓B, within which the true ones are taken to lie.
+//! Estimates are clipped to log-odds of ∓B, within which the true ones are taken to lie. With an effect of
+//! the presentation order they are fitted together (`order`).
+
+mod order;
 
 use crate::config::checked_bound;
 use crate::{PairCount, PairCounts};
@@ -27,12 +30,14 @@ use nlhf_core::{
 /// | `n_pairs` | pairs of the menus | pairs that the statement is about | ≥ 1 |
 /// | `horizon` | 1 | labels an adaptive learner may ask in all; 1 if pairs were chosen beforehand | ≥ 1 |
 /// | `log_odds_bound` | 10 | bound B on log-odds, estimated and true | (0, 50] |
+/// | `order_effect` | false | fit a term γ for the response shown first, one for all pairs | |
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TabularFit {
     confidence: Confidence,
     n_pairs: usize,
     horizon: u64,
     log_odds_bound: f64,
+    order_effect: bool,
 }
 
 impl TabularFit {
@@ -43,7 +48,13 @@ impl TabularFit {
 
     /// Intervals for `n_pairs` pairs at once; at least one.
     pub fn new(n_pairs: usize, confidence: Confidence) -> Self {
-        Self { confidence, n_pairs: n_pairs.max(1), horizon: 1, log_odds_bound: 10.0 }
+        Self {
+            confidence,
+            n_pairs: n_pairs.max(1),
+            horizon: 1,
+            log_odds_bound: 10.0,
+            order_effect: false,
+        }
     }
 
     /// Intervals that stay valid while an adaptive learner asks up to `n_labels`; at least one.
@@ -61,6 +72,41 @@ impl TabularFit {
         self.log_odds_bound = checked_bound(bound)?;
         Ok(self)
     }
+
+    /// With or without an effect of the presentation order beside the win rates.
+    ///
+    /// With it `σ(R ± γ)` is the probability of the label, and what a width adds for γ being estimated holds
+    /// in the limit of many labels.
+    #[must_use]
+    pub fn with_order_effect(mut self, order_effect: bool) -> Self {
+        self.order_effect = order_effect;
+        self
+    }
+
+    /// `log(2Nh/δ)`.
+    fn log_term(&self, n_pairs: usize) -> f64 {
+        let n_statements = 2.0 * n_pairs as f64 * self.horizon as f64;
+        (n_statements / self.confidence.failure_probability()).ln()
+    }
+
+    /// The evidence of a closed form.
+    fn evidence(&self, counts: &PairCounts, loss: f64) -> FitEvidence {
+        FitEvidence {
+            model: self.name().to_owned(),
+            n_comparisons: counts.n_comparisons(),
+            total_weight: counts.total_weight(),
+            n_parameters: counts.pairs().len(),
+            log_loss_nats: loss / counts.total_weight(),
+            gradient_max: 0.0,
+            iterations: 0,
+            status: FitStatus::Converged,
+            width_multiplier: None,
+            parameter_norm: None,
+            bound_active: false,
+            order_effect: None,
+            separation: None,
+        }
+    }
 }
 
 /// A win rate for each pair.
@@ -69,12 +115,26 @@ pub struct TabularModel {
     counts: PairCounts,
     log_term: f64,
     log_odds_bound: f64,
+    /// What an effect of the presentation order leaves of each pair, seen from the lower id.
+    adjusted: Option<Vec<Adjusted>>,
+}
+
+/// An estimate and the half-width around it, in nats.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Adjusted {
+    log_odds: f64,
+    width: f64,
 }
 
 impl TabularModel {
     /// The counts behind the win rates.
     pub fn counts(&self) -> &PairCounts {
         &self.counts
+    }
+
+    fn adjusted(&self, prompt: PromptId, a: ResponseId, b: ResponseId) -> Option<Adjusted> {
+        let at = self.counts.position(prompt, a, b)?;
+        self.adjusted.as_ref().map(|pairs| pairs[at])
     }
 
     /// `P̂ − ½`, exactly odd in the order of the responses.
@@ -105,6 +165,10 @@ impl TabularModel {
 
 impl PreferenceModel for TabularModel {
     fn log_odds(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+        if self.adjusted.is_some() {
+            let value = self.adjusted(prompt, first, second).map_or(0.0, |pair| pair.log_odds);
+            return if first <= second { value } else { -value };
+        }
         let centred = self.centred(prompt, first, second);
         let size = logit(0.5 + centred.abs()).min(self.log_odds_bound);
         if centred < 0.0 { -size } else { size }
@@ -115,6 +179,10 @@ impl ConfidenceWidth for TabularModel {
     fn log_odds_width(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
         if first == second {
             return 0.0;
+        }
+        if self.adjusted.is_some() {
+            let pair = self.adjusted(prompt, first, second);
+            return pair.map_or(self.log_odds_bound, |pair| pair.width);
         }
         // The interval of P through the logit, around the larger of P̂ and 1 − P̂.
         let p = 0.5 + self.centred(prompt, first, second).abs();
@@ -133,7 +201,10 @@ impl ConfidenceWidth for TabularModel {
 
     fn width(&self, prompt: PromptId, a: ResponseId, b: ResponseId, scale: Scale) -> f64 {
         match scale {
-            Scale::Probability => self.probability_width(prompt, a, b),
+            Scale::Probability if self.adjusted.is_none() => self.probability_width(prompt, a, b),
+            Scale::Probability => {
+                scale.width(self.log_odds(prompt, a, b), self.log_odds_width(prompt, a, b))
+            }
             Scale::LogOdds => self.log_odds_width(prompt, a, b),
         }
     }
@@ -147,31 +218,17 @@ impl FitPreference for TabularFit {
     }
 
     fn fit(&self, data: &[Comparison]) -> Result<Fitted<TabularModel>, FitError> {
+        if self.order_effect {
+            return self.fit_with_order(data);
+        }
         let counts = PairCounts::for_fit(data)?;
-        let delta = self.confidence.failure_probability();
-        let n_statements = 2.0 * self.n_pairs as f64 * self.horizon as f64;
-        let (total_weight, n_comparisons) = (counts.total_weight(), counts.n_comparisons());
-        let log_term = (n_statements / delta).ln();
-        let model = TabularModel { counts, log_term, log_odds_bound: self.log_odds_bound };
+        let (log_term, log_odds_bound) = (self.log_term(self.n_pairs), self.log_odds_bound);
+        let model = TabularModel { counts, log_term, log_odds_bound, adjusted: None };
         let pairs = model.counts.pairs().iter();
         let loss = |p: &PairCount| {
             p.weight * log_loss(model.log_odds(p.prompt, p.low, p.high), p.wins / p.weight)
         };
-        let loss: f64 = pairs.map(loss).sum();
-        let evidence = FitEvidence {
-            model: self.name().to_owned(),
-            n_comparisons,
-            total_weight,
-            n_parameters: model.counts.pairs().len(),
-            log_loss_nats: loss / total_weight,
-            gradient_max: 0.0,
-            iterations: 0,
-            status: FitStatus::Converged,
-            width_multiplier: None,
-            parameter_norm: None,
-            bound_active: false,
-            separation: None,
-        };
+        let evidence = self.evidence(&model.counts, pairs.map(loss).sum());
         Ok(Fitted { model, evidence })
     }
 }

@@ -76,6 +76,7 @@ fn unbound(ridge: f64) -> LogisticConfig {
         log_odds_bound: 40.0,
         multiplier: WidthMultiplier::Fixed(1.0),
         parameter_norm: None,
+        order_effect: false,
     }
 }
 

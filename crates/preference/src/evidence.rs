@@ -1,0 +1,15 @@
+//! What comparisons can bear: agreement, order, connectivity, cycles, and which model predicts best.
+//!
+//! Everything here is computed from comparisons or models alone, and is a plain serializable value.
+
+mod agreement;
+mod calibration;
+mod connectivity;
+mod cross_validation;
+mod transitivity;
+
+pub use agreement::{Agreement, OrderStatistics, agreement, order_statistics};
+pub use calibration::{Calibration, CalibrationBin, calibration};
+pub use connectivity::{Component, Connectivity, connectivity};
+pub use cross_validation::{Contestant, CrossValidation, FoldBy, Score, cross_validate};
+pub use transitivity::{Transitivity, TransitivityTest, transitivity};
