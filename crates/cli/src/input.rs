@@ -37,6 +37,20 @@ pub(crate) struct DataArgs {
     pub(crate) allow_single_candidates: bool,
 }
 
+impl DataArgs {
+    /// The files that are read, which no output may replace.
+    pub(crate) fn files(&self) -> Vec<&Path> {
+        let files = [
+            &self.comparisons,
+            &self.responses,
+            &self.response_embeddings,
+            &self.prompts,
+            &self.prompt_embeddings,
+        ];
+        files.into_iter().filter_map(|file| file.as_deref()).collect()
+    }
+}
+
 /// A data set ready to learn from.
 pub(crate) struct Problem {
     pub(crate) dataset: Dataset,
@@ -48,8 +62,22 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// Reads the files, or simulates the embedded crowd if there are none.
+    /// Reads the files to learn from, or simulates the embedded crowd if there are none.
     pub(crate) fn load(args: &DataArgs, global: &Global) -> anyhow::Result<Self> {
+        let problem = Self::load_any(args, global)?;
+        if let Some(comparisons) = &args.comparisons {
+            ensure!(
+                !problem.training.is_empty(),
+                "{}: expected rows of split \"train\" to learn from, found {}, all of other splits",
+                comparisons.display(),
+                render::counted(problem.held_out.len(), "row")
+            );
+        }
+        Ok(problem)
+    }
+
+    /// The same, also if all rows are held out.
+    pub(crate) fn load_any(args: &DataArgs, global: &Global) -> anyhow::Result<Self> {
         let Some(comparisons) = &args.comparisons else {
             return crate::crowd::offline_problem(SeedTree::new(global.seed));
         };
@@ -77,14 +105,7 @@ impl Problem {
             report_oddities(comparisons, &dataset);
         }
         let features = features(args, &dataset)?;
-        let problem = Self::new(dataset, features, None);
-        ensure!(
-            !problem.training.is_empty(),
-            "{}: expected rows of split \"train\" to learn from, found {}, all of other splits",
-            comparisons.display(),
-            render::counted(problem.held_out.len(), "row")
-        );
-        Ok(problem)
+        Ok(Self::new(dataset, features, None))
     }
 
     pub(crate) fn new(dataset: Dataset, features: Option<Features>, truth: Option<Crowd>) -> Self {

@@ -12,6 +12,7 @@
 
 mod compare;
 mod crowd;
+mod data;
 mod game;
 mod input;
 mod model;
@@ -41,6 +42,7 @@ const AFTER_HELP: &str = "\
 Examples:
   nlhf offline                                   learn from an embedded simulated crowd
   nlhf offline comparisons.jsonl --output p.jsonl  learn a policy from your own comparisons
+  nlhf data comparisons.jsonl                    see what a file holds, and which model fits
   nlhf online                                    ask a simulated crowd, round by round
   nlhf solve games.jsonl --output solved.jsonl   solve games that you already have
   nlhf compare games.jsonl --plot gaps.svg       see how published methods do on them
@@ -64,6 +66,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Data(data::DataCommand),
     Solve(solve::SolveArgs),
     Compare(compare::CompareArgs),
     Offline(offline::OfflineArgs),
@@ -101,6 +104,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
     match &cli.command {
+        Command::Data(args) => data::run(args, &cli.global),
         Command::Solve(args) => solve::run(args, &cli.global),
         Command::Compare(args) => compare::run(args, &cli.global),
         Command::Offline(args) => offline::run(args, &cli.global),

@@ -3,8 +3,10 @@
 use crate::input::Problem;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use nlhf::core::{Confidence, ConfidenceWidth, FitPreference};
-use nlhf::preference::{BradleyTerryFit, FeatureFit, LogisticConfig, TabularFit, WidthMultiplier};
+use nlhf::core::{Confidence, ConfidenceWidth, FitPreference, Menus};
+use nlhf::preference::{
+    BradleyTerryFit, DavidsonFit, FeatureFit, Features, LogisticConfig, TabularFit, WidthMultiplier,
+};
 use std::sync::Arc;
 
 /// Options of the preference model.
@@ -21,7 +23,7 @@ pub(crate) struct ModelArgs {
     /// make about two standard errors, without a guarantee (not for the tabular model)
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub(crate) beta: Option<f64>,
-    /// Ridge penalty of the likelihood (not for the tabular model) [default: 1 for bradley-terry, 20
+    /// Ridge penalty of the likelihood (not for the tabular model) [default: 1 for bradley-terry and davidson, 20
     /// for linear and bilinear]
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub(crate) ridge: Option<f64>,
@@ -29,6 +31,9 @@ pub(crate) struct ModelArgs {
     /// [default: 4; 10 for tabular]
     #[arg(long, value_name = "B", allow_hyphen_values = true)]
     pub(crate) log_odds_bound: Option<f64>,
+    /// Fit an effect of the presentation order beside the preference: judges who favour the first shown
+    #[arg(long)]
+    pub(crate) order_effect: bool,
     /// Keep this many principal components of the features [default: all; 16 for bilinear]
     #[arg(long, value_name = "K")]
     pub(crate) components: Option<usize>,
@@ -40,6 +45,8 @@ pub(crate) enum ModelKind {
     Tabular,
     /// A score for each response id, shared by all prompts that it answers: transitive
     BradleyTerry,
+    /// The same with ties as outcomes of their own, after Davidson
+    Davidson,
     /// A score linear in the features: transitive, scores responses never compared
     Linear,
     /// A full skew form in the features: cycles, and responses never compared
@@ -56,14 +63,23 @@ pub(crate) trait WithFit {
 }
 
 /// A pair of responses counts for about one more tie.
-const BRADLEY_TERRY_RIDGE: f64 = 1.0;
+pub(crate) const BRADLEY_TERRY_RIDGE: f64 = 1.0;
 
 /// For embeddings of unit length and thousands of labels: of 3, 10, 30, 100 and 300 the two in the middle
 /// predicted best on two public sets of sentence embeddings.
-const FEATURE_RIDGE: f64 = 20.0;
+pub(crate) const FEATURE_RIDGE: f64 = 20.0;
 
 /// Principal components that keep a bilinear model small enough to fit: 136 wedge features.
 const BILINEAR_COMPONENTS: usize = 16;
+
+/// Features that a bilinear model can be fitted with: their leading principal components.
+pub(crate) fn bilinear_features(
+    features: &Features,
+    menus: &Menus,
+) -> anyhow::Result<Arc<Features>> {
+    let reduced = features.principal_components(BILINEAR_COMPONENTS, menus)?;
+    Ok(Arc::new(reduced))
+}
 
 impl ModelArgs {
     /// Builds the fit that was asked for and hands it on. `label_budget` is how many labels an
@@ -92,6 +108,7 @@ impl ModelArgs {
                 if let Some(bound) = self.log_odds_bound {
                     fit = fit.with_log_odds_bound(bound)?;
                 }
+                let fit = fit.with_order_effect(self.order_effect);
                 with.call(&fit.with_horizon(label_budget))
             }
             ModelKind::BradleyTerry => {
@@ -105,6 +122,14 @@ impl ModelArgs {
                     menus,
                     self.logistic(confidence, BRADLEY_TERRY_RIDGE),
                 )?)
+            }
+            ModelKind::Davidson => {
+                if self.components.is_some() {
+                    bail!(
+                        "--components does nothing for the davidson model, which uses no features"
+                    );
+                }
+                with.call(&DavidsonFit::new(self.logistic(confidence, BRADLEY_TERRY_RIDGE))?)
             }
             ModelKind::Linear => {
                 let features = self.features(problem, None)?;
@@ -125,6 +150,7 @@ impl ModelArgs {
         let name = match self.kind(problem) {
             ModelKind::Tabular => return format!("with {} % confidence", 100.0 * self.confidence),
             ModelKind::BradleyTerry => "Bradley-Terry",
+            ModelKind::Davidson => "Davidson",
             ModelKind::Linear => "linear",
             ModelKind::Bilinear => "bilinear",
         };
@@ -153,15 +179,11 @@ impl ModelArgs {
             log_odds_bound: self.log_odds_bound.unwrap_or(default.log_odds_bound),
             multiplier: self.beta.map_or(theory, WidthMultiplier::Fixed),
             parameter_norm: None,
-            order_effect: false,
+            order_effect: self.order_effect,
         }
     }
 
-    fn features(
-        &self,
-        problem: &Problem,
-        default: Option<usize>,
-    ) -> anyhow::Result<Arc<nlhf::preference::Features>> {
+    fn features(&self, problem: &Problem, default: Option<usize>) -> anyhow::Result<Arc<Features>> {
         let features = problem.features.clone().context(
             "this model needs features: give --responses FILE.jsonl and --response-embeddings FILE.npy",
         )?;

@@ -122,16 +122,7 @@ pub(crate) fn run(args: &OfflineArgs, global: &Global) -> anyhow::Result<Outcome
 
 /// The files that are read, which no output may replace.
 fn inputs(args: &OfflineArgs) -> Vec<&Path> {
-    let data = &args.data;
-    let files = [
-        &data.comparisons,
-        &data.responses,
-        &data.response_embeddings,
-        &data.prompts,
-        &data.prompt_embeddings,
-        &args.reference,
-    ];
-    files.into_iter().filter_map(|file| file.as_deref()).collect()
+    args.data.files().into_iter().chain(args.reference.as_deref()).collect()
 }
 
 /// Fits and learns with whichever fit it is called with.

@@ -100,6 +100,13 @@ fn write_evidence(out: &mut String, learned: &Learned) -> std::fmt::Result {
         fit.log_loss_nats,
         counted(fit.n_parameters, "parameter")
     )?;
+    if let Some(order) = fit.order_effect {
+        write!(
+            out,
+            "; order effect {:+.3} ± {:.3} nats for the first shown",
+            order.log_odds, order.standard_error
+        )?;
+    }
     match fit.status {
         FitStatus::Converged if fit.iterations == 0 => writeln!(out, ", in closed form"),
         FitStatus::Converged => writeln!(out, ", {}", counted(fit.iterations, "Newton step")),

@@ -6,6 +6,10 @@
 //! T = number of triples with majorities a over b over c over a; ties leave a triple out
 //! p = (1 + #{k : statistic_k ≥ statistic}) / (1 + K)         over K data sets simulated under Bradley-Terry
 //! ```
+//! Λ tells whether scores describe the pairs, T whether preferences go round in circles: the first may be
+//! large without a single cycle. Votes count as independent, but for two of one judge on one pair of one
+//! prompt, one in each order, which count as one: their mean.
+//!
 //! A parametric bootstrap: each simulated set has the pairs, counts, ties and presentation orders of the data, wins drawn
 //! from the fitted scores and the fitted effect of the order. The χ² limit of Λ does not hold for pairs
 //! that are compared a few times each; the bootstrap does not need it. Source: Davison and Hinkley,
@@ -16,7 +20,7 @@ use crate::WinTable;
 use crate::groups::Groups;
 use crate::item_scores::item_scores;
 use nlhf_core::logistic::sigmoid;
-use nlhf_core::{Comparison, Label, PromptId, SeedTree, Stream, WorkspaceRng};
+use nlhf_core::{Comparison, Label, PromptId, SeedTree, Stream, Weight, WorkspaceRng};
 use rand::RngExt;
 use rand_distr::{Binomial, Distribution};
 use rayon::prelude::*;
@@ -56,6 +60,9 @@ pub struct Transitivity {
 /// So small a ridge that it matters only where a score would be infinite.
 const RIDGE: f64 = 0.01;
 
+/// What the order of presentation adds in each place of [`Cell::decided`], in units of γ.
+const SIGNS: [f64; 3] = [1.0, -1.0, 0.0];
+
 /// One pair of a component, all prompts together.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
@@ -63,10 +70,10 @@ struct Cell {
     high: usize,
     /// The weight of ties.
     ties: f64,
-    /// The decided weight with the lower, and with the higher one shown first.
-    decided: [f64; 2],
+    /// The decided weight with the lower one shown first, with the higher one, and in both orders.
+    decided: [f64; 3],
     /// The wins of the lower one among them, soft labels in parts.
-    wins: [f64; 2],
+    wins: [f64; 3],
 }
 
 /// A component of the graph of comparisons with its fitted scores.
@@ -98,7 +105,7 @@ pub fn transitivity(
     }
     let (mut ratio, mut cycles, mut triples) = (0.0, 0, 0);
     for component in &mut components {
-        let table = component.table(|cell| cell.wins[0] + cell.wins[1]);
+        let table = component.table(|cell| cell.wins.iter().sum());
         let (lambda, scores) = likelihood_ratio(&table)?;
         component.scores = scores;
         ratio += lambda;
@@ -149,12 +156,13 @@ fn test(statistic: f64, null: &[f64]) -> TransitivityTest {
 
 /// The components with at least three responses.
 fn components(data: &[Comparison]) -> Vec<Component> {
-    let everywhere = |c: &Comparison| Comparison { prompt: PromptId::new(0), ..*c };
-    let pooled: Vec<Comparison> = data.iter().map(everywhere).collect();
+    let votes = votes(data);
+    let everywhere = |(c, _): &(Comparison, bool)| Comparison { prompt: PromptId::new(0), ..*c };
+    let pooled: Vec<Comparison> = votes.iter().map(everywhere).collect();
     let counts = PairCounts::new(&pooled);
     let groups = Groups::new(counts.pairs(), &[]);
     let mut cells: BTreeMap<(usize, usize, usize), Cell> = BTreeMap::new();
-    for c in pooled.iter().filter(|c| c.first != c.second && c.weight.get() > 0.0) {
+    for (c, both_orders) in &votes {
         let (low, high) = (c.first.min(c.second), c.first.max(c.second));
         let place = |response| groups.place(response).expect("a compared response");
         let ((group, low), (_, high)) = (place(low), place(high));
@@ -162,14 +170,14 @@ fn components(data: &[Comparison]) -> Vec<Component> {
             low,
             high,
             ties: 0.0,
-            decided: [0.0; 2],
-            wins: [0.0; 2],
+            decided: [0.0; 3],
+            wins: [0.0; 3],
         });
         let (weight, low_first) = (c.weight.get(), c.first < c.second);
         if c.label == Label::TIE {
             cell.ties += weight;
         } else {
-            let order = usize::from(!low_first);
+            let order = if *both_orders { 2 } else { usize::from(!low_first) };
             cell.decided[order] += weight;
             let label = if low_first { c.label.get() } else { 1.0 - c.label.get() };
             cell.wins[order] += weight * label;
@@ -187,12 +195,36 @@ fn components(data: &[Comparison]) -> Vec<Component> {
     components
 }
 
+/// The votes, and whether each is the mean of two by one judge in both orders.
+fn votes(data: &[Comparison]) -> Vec<(Comparison, bool)> {
+    let mut of_judges: BTreeMap<_, Vec<Comparison>> = BTreeMap::new();
+    for c in data.iter().filter(|c| c.first != c.second && c.weight.get() > 0.0) {
+        let key = (c.prompt, c.first.min(c.second), c.first.max(c.second), c.annotator);
+        of_judges.entry(key).or_default().push(*c);
+    }
+    let mut votes = Vec::with_capacity(data.len());
+    for given in of_judges.into_values() {
+        if let [one, other] = given[..]
+            && one.first == other.second
+        {
+            let (w, v) = (one.weight.get(), other.weight.get());
+            let mean = (w * one.label.get() + v * (1.0 - other.label.get())) / (w + v);
+            if let (Ok(label), Ok(weight)) = (Label::new(mean), Weight::new(0.5 * (w + v))) {
+                votes.push((Comparison { label, weight, ..one }, true));
+                continue;
+            }
+        }
+        votes.extend(given.into_iter().map(|vote| (vote, false)));
+    }
+    votes
+}
+
 impl Component {
     /// The win table with the decided wins that a function gives to the lower one of each pair.
     fn table(&self, mut wins: impl FnMut(&Cell) -> f64) -> WinTable {
         let pairs = self.cells.iter().map(|cell| {
             let won = wins(cell) + 0.5 * cell.ties;
-            let weight = cell.decided[0] + cell.decided[1] + cell.ties;
+            let weight = cell.decided.iter().sum::<f64>() + cell.ties;
             (cell.low, cell.high, won, weight - won)
         });
         WinTable::from_pairs(self.n_items, pairs)
@@ -202,20 +234,18 @@ impl Component {
     fn simulate(&self, gamma: f64, rng: &mut WorkspaceRng) -> WinTable {
         self.table(|cell| {
             let odds = self.scores[cell.low] - self.scores[cell.high];
-            let draw = |order: usize, rng: &mut WorkspaceRng| {
-                let weight = cell.decided[order];
-                let sign = if order == 0 { 1.0 } else { -1.0 };
+            let draw = |(weight, sign): (&f64, f64)| {
                 let p = among_decided(sigmoid(odds + sign * gamma), cell);
-                weighted_draw(weight, p, rng)
+                weighted_draw(*weight, p, rng)
             };
-            draw(0, rng) + draw(1, rng)
+            cell.decided.iter().zip(SIGNS).map(draw).sum()
         })
     }
 }
 
 /// The probability of a win among decided verdicts, so that ties included it is `p`.
 fn among_decided(p: f64, cell: &Cell) -> f64 {
-    let decided = cell.decided[0] + cell.decided[1];
+    let decided = cell.decided.iter().sum::<f64>();
     if decided > 0.0 {
         ((p * (decided + cell.ties) - 0.5 * cell.ties) / decided).clamp(0.0, 1.0)
     } else {
@@ -291,7 +321,7 @@ fn order_effect(components: &[Component]) -> f64 {
         for component in components {
             for cell in &component.cells {
                 let odds = component.scores[cell.low] - component.scores[cell.high];
-                for (order, sign) in [(0, 1.0), (1, -1.0)] {
+                for (order, sign) in SIGNS.into_iter().enumerate() {
                     let p = among_decided(sigmoid(odds + sign * gamma), cell);
                     sum += sign * (cell.decided[order] * p - cell.wins[order]);
                 }
@@ -313,7 +343,7 @@ mod tests {
     use nlhf_core::ResponseId;
 
     /// 8 responses, 12 votes a pair in mixed orders, judges who favour the first shown by `gamma`.
-    fn votes(seed: u64, cycle: f64, gamma: f64) -> Vec<Comparison> {
+    fn simulated(seed: u64, cycle: f64, gamma: f64) -> Vec<Comparison> {
         let mut rng = SeedTree::new(seed).rng(Stream::Oracle, 0);
         let mut data = Vec::new();
         for i in 0..8_u32 {
@@ -343,7 +373,8 @@ mod tests {
         for gamma in [0.0, 0.8] {
             let mut rejected = [0, 0];
             for seed in 0..60 {
-                let found = transitivity(&votes(seed, 0.0, gamma), 39, SeedTree::new(9)).unwrap();
+                let found =
+                    transitivity(&simulated(seed, 0.0, gamma), 39, SeedTree::new(9)).unwrap();
                 assert_eq!((found.n_pairs, found.degrees_of_freedom), (28, 21));
                 rejected[0] += usize::from(found.likelihood_ratio.p_value <= 0.1);
                 rejected[1] += usize::from(found.cyclic_triples.p_value <= 0.1);
@@ -354,11 +385,25 @@ mod tests {
 
     #[test]
     fn a_circle_is_found() {
-        let found = transitivity(&votes(1, 1.5, 0.0), 99, SeedTree::new(9)).unwrap();
+        let found = transitivity(&simulated(1, 1.5, 0.0), 99, SeedTree::new(9)).unwrap();
         assert!(found.likelihood_ratio.p_value <= 0.011, "{found:?}");
         // A count of triples has less power: 16 of 20 here, where chance gives 5 ± 3.
         assert!(found.cyclic_triples.p_value <= 0.05, "{found:?}");
         assert!(found.likelihood_ratio.statistic > found.likelihood_ratio.null_mean + 50.0);
+    }
+
+    #[test]
+    fn a_judge_who_answers_in_both_orders_counts_once() {
+        let vote = |first: u32, second: u32, label: f64| {
+            let ids = (ResponseId::new(first), ResponseId::new(second));
+            Comparison::new(PromptId::new(0), ids.0, ids.1, Label::new(label).unwrap())
+        };
+        // Consistent, flipped, and once more in one order: only the pairs of orders are merged.
+        let data =
+            [vote(0, 1, 1.0), vote(1, 0, 0.0), vote(2, 3, 1.0), vote(3, 2, 1.0), vote(0, 2, 1.0)];
+        let merged: Vec<(f64, bool)> =
+            votes(&data).iter().map(|v| (v.0.label.get(), v.1)).collect();
+        assert_eq!(merged, [(1.0, true), (1.0, false), (0.5, true)]);
     }
 
     #[test]
@@ -373,12 +418,12 @@ mod tests {
 
     #[test]
     fn a_chain_closes_no_circle_and_threads_do_not_matter() {
-        let chain: Vec<Comparison> = votes(2, 0.0, 0.0)
+        let chain: Vec<Comparison> = simulated(2, 0.0, 0.0)
             .into_iter()
             .filter(|c| c.first.index().abs_diff(c.second.index()) == 1)
             .collect();
         assert_eq!(transitivity(&chain, 9, SeedTree::new(0)), None);
-        let data = votes(3, 0.3, 0.2);
+        let data = simulated(3, 0.3, 0.2);
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| transitivity(&data, 19, SeedTree::new(4)))
