@@ -1,7 +1,7 @@
 //! `nlhf data`: what a file of comparisons holds, and what it can bear.
 
 use crate::input::{DataArgs, Problem};
-use crate::model::{BRADLEY_TERRY_RIDGE, FEATURE_RIDGE};
+use crate::model::{BRADLEY_TERRY_RIDGE, FEATURE_RIDGE, PLANES};
 use crate::progress::Progress;
 use crate::{Global, Outcome, outputs};
 use clap::Args;
@@ -11,7 +11,8 @@ use nlhf::preference::evidence::{
     connectivity, cross_validate, order_statistics, transitivity,
 };
 use nlhf::preference::{
-    BradleyTerryFit, DavidsonFit, FeatureFit, LogisticConfig, TabularFit, WidthMultiplier,
+    BradleyTerryFit, DavidsonFit, FeatureFit, LogisticConfig, LowRankFit, TabularFit,
+    WidthMultiplier,
 };
 use serde::Serialize;
 use std::io::Write;
@@ -240,6 +241,9 @@ fn contestants(problem: &Problem) -> anyhow::Result<Vec<Contestant<'static>>> {
         let davidson = DavidsonFit::new(config(BRADLEY_TERRY_RIDGE, false))?;
         contestants.push(Contestant::new("davidson", davidson));
     }
+    // Planes that are not called for vanish.
+    let low_rank = LowRankFit::items(PLANES, config(BRADLEY_TERRY_RIDGE, false))?;
+    contestants.push(Contestant::new("low-rank", low_rank));
     if let Some(features) = &problem.features {
         let features = Arc::new(features.clone());
         let linear = FeatureFit::linear(Arc::clone(&features), config(FEATURE_RIDGE, false))?;
@@ -247,6 +251,8 @@ fn contestants(problem: &Problem) -> anyhow::Result<Vec<Contestant<'static>>> {
         let few = crate::model::bilinear_features(&features, menus)?;
         let bilinear = FeatureFit::bilinear(few, config(FEATURE_RIDGE, false))?;
         contestants.push(Contestant::new("bilinear", bilinear.without_widths()));
+        let low_rank = LowRankFit::features(features, PLANES, config(FEATURE_RIDGE, false))?;
+        contestants.push(Contestant::new("low-rank-features", low_rank));
     }
     Ok(contestants)
 }

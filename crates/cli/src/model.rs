@@ -53,6 +53,9 @@ pub(crate) enum ModelKind {
     Bilinear,
 }
 
+/// Circular planes of a low-rank model, of which those remain that the data call for.
+pub(crate) const PLANES: usize = 2;
+
 /// What to do with a fit of whichever model was chosen.
 pub(crate) trait WithFit {
     type Output;

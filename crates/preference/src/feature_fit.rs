@@ -11,6 +11,7 @@
 //! (`order`) is a parameter more, which that bound does not hold. Sources: Ye et al. (arXiv 2402.07314),
 //! section 3; for the widths the self-normalized bound of Abbasi-Yadkori, Pál and Szepesvári (2011).
 
+use crate::candidates::Candidates;
 use crate::cells::{CellKey, Cells};
 use crate::config::LogisticConfig;
 use crate::linear_estimate::LinearEstimate;
@@ -19,8 +20,7 @@ use crate::pair_map::PairMap;
 use crate::score_design::ScoreDesign;
 use crate::{FeatureError, FeatureModel, Features, PairCount};
 use nalgebra::DMatrix;
-use nlhf_core::{Comparison, FitError, FitPreference, Fitted, PromptId, ResponseId, ScalarError};
-use std::collections::HashMap;
+use nlhf_core::{Comparison, FitError, FitPreference, Fitted, ScalarError};
 use std::sync::Arc;
 
 /// The most wedge features that are fitted: their information matrix takes 128 MiB.
@@ -111,27 +111,15 @@ impl FeatureFit {
     /// One row a cell, as candidates and pairs of them where that is smaller.
     fn design(&self, pairs: &[PairCount]) -> Result<Box<dyn Design>, FitError> {
         let dimension = self.map.dimension(self.features.dim());
-        let mut candidates = Candidates::default();
-        let by_prompt = self.features.depends_on_prompt();
-        let mut place = |pair: &PairCount, response| {
-            // Without features of prompts a response is the same everywhere.
-            candidates.place(if by_prompt { pair.prompt } else { pairs[0].prompt }, response)
-        };
-        let places: Vec<(u32, u32)> =
-            pairs.iter().map(|pair| (place(pair, pair.low), place(pair, pair.high))).collect();
-        let of_scores = self.map == PairMap::Difference && candidates.list.len() < pairs.len();
-        let n_rows = if of_scores { candidates.list.len() } else { pairs.len() };
+        let (candidates, places) = Candidates::of_pairs(pairs);
+        let of_scores = self.map == PairMap::Difference && candidates.len() < pairs.len();
+        let n_rows = if of_scores { candidates.len() } else { pairs.len() };
         if dimension.saturating_mul(n_rows) > ENTRY_LIMIT {
             let (model, limit) = (self.name(), ENTRY_LIMIT / n_rows);
             return Err(FitError::TooLarge { model, limit, given: dimension });
         }
         if of_scores {
-            let mut features = DMatrix::zeros(dimension, n_rows);
-            for (&(prompt, response), mut phi) in
-                candidates.list.iter().zip(features.column_iter_mut())
-            {
-                self.features.write(prompt, response, phi.as_mut_slice())?;
-            }
+            let features = candidates.features(&self.features)?;
             return Ok(Box::new(ScoreDesign::new(features, places)));
         }
         let mut columns = DMatrix::zeros(dimension, n_rows);
@@ -145,22 +133,6 @@ impl FeatureFit {
     }
 }
 
-/// The candidates of all pairs, each once, in the order of their first pair.
-#[derive(Default)]
-struct Candidates {
-    list: Vec<(PromptId, ResponseId)>,
-    places: HashMap<(PromptId, ResponseId), u32>,
-}
-
-impl Candidates {
-    fn place(&mut self, prompt: PromptId, response: ResponseId) -> u32 {
-        *self.places.entry((prompt, response)).or_insert_with(|| {
-            self.list.push((prompt, response));
-            u32::try_from(self.list.len() - 1).expect("fewer candidates than ids")
-        })
-    }
-}
-
 impl FitPreference for FeatureFit {
     type Model = FeatureModel;
 
@@ -169,7 +141,9 @@ impl FitPreference for FeatureFit {
     }
 
     fn fit(&self, data: &[Comparison]) -> Result<Fitted<FeatureModel>, FitError> {
-        let key = CellKey { prompt: true, order: self.config.order_effect };
+        // Without features of prompts a pair is the same everywhere.
+        let by_prompt = self.features.depends_on_prompt();
+        let key = CellKey { prompt: by_prompt, order: self.config.order_effect };
         let cells = Cells::for_fit(data, key)?;
         let design = self.design(cells.pairs())?;
         let estimate =

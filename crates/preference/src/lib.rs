@@ -6,11 +6,15 @@
 //! | [`BradleyTerryFit`] | r(a) − r(b) | no | no |
 //! | [`DavidsonFit`] | logit of P(win) + P(tie)/2, a score a response and a tie parameter | no | no |
 //! | [`ContextualFit`] | s(x, a) − s(x, b), s(x, a) = r(a) + w(a)'ψ(x) | no | no, but unseen prompts |
+//! | [`LowRankFit::items`] | s(a) − s(b) + u(a)'v(b) − v(a)'u(b) | yes | no |
 //! | [`FeatureFit::linear`] | θ'(φ(x, a) − φ(x, b)) | no | yes |
 //! | [`FeatureFit::bilinear`] | ψ(x, a)'Θψ(x, b), Θ skew | yes | yes |
+//! | [`LowRankFit::features`] | as of items, s, u and v linear in φ(x, a) | yes | yes |
+//! | [`LowRankFit::network`] | as of items, s, u and v from a small network of φ(x, a) | yes | yes |
 //!
 //! All are maximum-likelihood estimates for labels in [0, 1] (ties are ½) with weights, held finite by a
-//! ridge or a bound, and all know how far off they may be ([`nlhf_core::ConfidenceWidth`]). A [`Crowd`] is a
+//! ridge or a bound, and all but the low-rank ones know how far off they may be
+//! ([`nlhf_core::ConfidenceWidth`]). A [`Crowd`] is a
 //! known truth to learn from, and a [`SimulatedOracle`] answers queries from any model.
 //!
 //! Formulas: Ye et al. (arXiv 2402.07314), sections 2 and 3.
@@ -18,6 +22,7 @@
 mod arrow;
 mod bounded;
 mod bradley_terry;
+mod candidates;
 mod cells;
 mod config;
 mod contextual;
@@ -25,6 +30,7 @@ mod contextual_model;
 mod counts;
 mod crowd;
 mod davidson;
+mod embedding;
 mod evaluation;
 pub mod evidence;
 mod feature_fit;
@@ -32,10 +38,15 @@ mod feature_model;
 mod features;
 mod groups;
 mod item_scores;
+mod lbfgs;
 mod linear_estimate;
+mod low_rank;
+mod low_rank_loss;
+mod low_rank_model;
 mod newton;
 mod order;
 mod pair_map;
+mod planes;
 mod projection;
 mod quasi_newton;
 mod rows;
@@ -55,6 +66,8 @@ pub use evaluation::{Evaluation, evaluate};
 pub use feature_fit::{FeatureFit, FeatureFitError};
 pub use feature_model::FeatureModel;
 pub use features::{FeatureError, FeatureTable, Features};
+pub use low_rank::LowRankFit;
+pub use low_rank_model::LowRankModel;
 pub use projection::Projection;
 pub use simulated::SimulatedOracle;
 pub use tabular::{TabularFit, TabularModel};
