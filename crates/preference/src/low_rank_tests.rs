@@ -1,3 +1,5 @@
+//! Scores and planes: gradients, recovery of known truths, and what noise makes of them.
+
 #![allow(clippy::float_cmp, reason = "exact by construction")]
 
 use super::*;
