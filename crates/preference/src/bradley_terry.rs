@@ -55,18 +55,18 @@ impl BradleyTerryFit {
 /// Scores, and the ellipsoid that they are known to.
 #[derive(Debug, Clone)]
 pub struct BradleyTerryModel {
-    scores: Vec<f64>,
+    pub(crate) scores: Vec<f64>,
     /// Of each response, its group and its place in it; `None` if it was never compared.
-    places: Vec<Option<(usize, usize)>>,
-    groups: Vec<Ellipsoid>,
-    config: LogisticConfig,
+    pub(crate) places: Vec<Option<(usize, usize)>>,
+    pub(crate) groups: Vec<Ellipsoid>,
+    pub(crate) config: LogisticConfig,
 }
 
 /// `{r : (r − r̂)'V(r − r̂) ≤ β²}` of one group, as `V⁻¹` and β.
 #[derive(Debug, Clone)]
-struct Ellipsoid {
-    covariance: DMatrix<f64>,
-    beta: f64,
+pub(crate) struct Ellipsoid {
+    pub(crate) covariance: DMatrix<f64>,
+    pub(crate) beta: f64,
 }
 
 impl BradleyTerryModel {

@@ -56,6 +56,12 @@ impl PairCounts {
         counts
     }
 
+    /// Pairs in order, each once.
+    pub(crate) fn of_pairs(pairs: Vec<PairCount>) -> Self {
+        let total_weight = pairs.iter().map(|pair| pair.weight).sum();
+        Self { n_comparisons: pairs.len(), total_weight, pairs }
+    }
+
     /// The same, refusing data without a single pair.
     pub(crate) fn for_fit(data: &[Comparison]) -> Result<Self, FitError> {
         let counts = Self::new(data);

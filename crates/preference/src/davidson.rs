@@ -19,7 +19,8 @@ use crate::cells::{CellKey, Cells};
 use crate::groups::Groups;
 use crate::order::order_ridge;
 use crate::{LogisticConfig, WidthMultiplier};
-use model::{Group, preference};
+pub(crate) use model::Group;
+use model::preference;
 use nlhf_core::logistic::log_loss;
 use nlhf_core::{
     Comparison, FitError, FitEvidence, FitPreference, Fitted, OrderEffect, ScalarError,

@@ -156,6 +156,19 @@ impl Features {
         self.prompts.is_some()
     }
 
+    pub(crate) fn responses(&self) -> &FeatureTable {
+        &self.responses
+    }
+
+    pub(crate) fn projection(&self) -> Option<&Projection> {
+        self.projection.as_ref()
+    }
+
+    /// The same features seen through a projection of their length.
+    pub(crate) fn projected(self, projection: Projection) -> Self {
+        Self { projection: Some(projection), ..self }
+    }
+
     fn raw_dim(&self) -> usize {
         self.responses.dim * if self.prompts.is_some() { 2 } else { 1 }
     }

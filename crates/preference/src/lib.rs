@@ -13,12 +13,13 @@
 //! | [`LowRankFit::network`] | as of items, s, u and v from a small network of φ(x, a) | yes | yes |
 //!
 //! All are maximum-likelihood estimates for labels in [0, 1] (ties are ½) with weights, held finite by a
-//! ridge or a bound, and all but the low-rank ones know how far off they may be
-//! ([`nlhf_core::ConfidenceWidth`]). A [`Crowd`] is a
+//! ridge or a bound, and all know how far off they may be
+//! ([`nlhf_core::ConfidenceWidth`]), the low-rank ones no more than their bound. A [`Crowd`] is a
 //! known truth to learn from, and a [`SimulatedOracle`] answers queries from any model.
 //!
 //! Formulas: Ye et al. (arXiv 2402.07314), sections 2 and 3.
 
+mod any_model;
 mod arrow;
 mod bounded;
 mod bradley_terry;
@@ -50,11 +51,13 @@ mod planes;
 mod projection;
 mod quasi_newton;
 mod rows;
+mod saved;
 mod score_design;
 mod simulated;
 mod tabular;
 mod win_table;
 
+pub use any_model::AnyModel;
 pub use bradley_terry::{BradleyTerryFit, BradleyTerryModel};
 pub use config::{LogisticConfig, WidthMultiplier};
 pub use contextual::ContextualFit;
@@ -69,6 +72,7 @@ pub use features::{FeatureError, FeatureTable, Features};
 pub use low_rank::LowRankFit;
 pub use low_rank_model::LowRankModel;
 pub use projection::Projection;
+pub use saved::{FeatureShape, SavedModel, SavedModelError, Surroundings};
 pub use simulated::SimulatedOracle;
 pub use tabular::{TabularFit, TabularModel};
 pub use win_table::{ItemBeyondTable, WinTable};

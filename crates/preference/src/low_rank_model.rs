@@ -9,22 +9,24 @@
 use crate::embedding::Weights;
 use crate::planes::Layout;
 use crate::{FeatureError, Features};
-use nlhf_core::{DenseGame, LowRankGame, Menu, PreferenceModel, PromptId, ResponseId, Scale};
+use nlhf_core::{
+    ConfidenceWidth, DenseGame, LowRankGame, Menu, PreferenceModel, PromptId, ResponseId, Scale,
+};
 use std::sync::Arc;
 
 /// Scores and planes of responses; a response without coordinates, because it was never compared or has no
 /// features, is taken for one with a score of 0 in no plane.
 #[derive(Debug, Clone)]
 pub struct LowRankModel {
-    layout: Layout,
-    source: Source,
-    parameters: Vec<f64>,
-    log_odds_bound: f64,
+    pub(crate) layout: Layout,
+    pub(crate) source: Source,
+    pub(crate) parameters: Vec<f64>,
+    pub(crate) log_odds_bound: f64,
 }
 
 /// Where the coordinates come from.
 #[derive(Debug, Clone)]
-enum Source {
+pub(crate) enum Source {
     /// Items in ascending order with the place of their column.
     Items(Vec<(ResponseId, u32)>),
     Features {
@@ -170,6 +172,20 @@ impl PreferenceModel for LowRankModel {
             let log_odds = self.layout.log_odds(&all[i], &all[j]);
             scale.payoff(log_odds.clamp(-self.log_odds_bound, self.log_odds_bound))
         })
+    }
+}
+
+/// Nothing but the bound is claimed: there is no formula.
+impl ConfidenceWidth for LowRankModel {
+    fn log_odds_width(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+        if first == second {
+            return 0.0;
+        }
+        self.log_odds_bound + self.log_odds(prompt, first, second).abs()
+    }
+
+    fn log_odds_bound(&self) -> f64 {
+        self.log_odds_bound
     }
 }
 

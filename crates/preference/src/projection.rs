@@ -67,6 +67,19 @@ impl Projection {
         self.directions.ncols()
     }
 
+    /// A projection that was saved; the directions have one row an entry of the mean.
+    pub(crate) fn restored(mean: Vec<f64>, directions: DMatrix<f64>) -> Self {
+        Self { mean: DVector::from_vec(mean), directions }
+    }
+
+    pub(crate) fn mean(&self) -> &[f64] {
+        self.mean.as_slice()
+    }
+
+    pub(crate) fn directions(&self) -> &DMatrix<f64> {
+        &self.directions
+    }
+
     /// The components of every row of a table.
     ///
     /// # Errors

@@ -112,18 +112,18 @@ impl TabularFit {
 /// A win rate for each pair.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TabularModel {
-    counts: PairCounts,
-    log_term: f64,
-    log_odds_bound: f64,
+    pub(crate) counts: PairCounts,
+    pub(crate) log_term: f64,
+    pub(crate) log_odds_bound: f64,
     /// What an effect of the presentation order leaves of each pair, seen from the lower id.
-    adjusted: Option<Vec<Adjusted>>,
+    pub(crate) adjusted: Option<Vec<Adjusted>>,
 }
 
 /// An estimate and the half-width around it, in nats.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Adjusted {
-    log_odds: f64,
-    width: f64,
+pub(crate) struct Adjusted {
+    pub(crate) log_odds: f64,
+    pub(crate) width: f64,
 }
 
 impl TabularModel {

@@ -44,20 +44,20 @@ impl TieParameter {
 /// Scores and the tie parameter, with what is known of their errors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DavidsonModel {
-    pub(super) scores: Vec<f64>,
+    pub(crate) scores: Vec<f64>,
     /// Of each response, its group and its place in it; `None` if it was never compared.
-    pub(super) places: Vec<Option<(usize, usize)>>,
-    pub(super) groups: Vec<Group>,
-    pub(super) ties: TieParameter,
-    pub(super) beta: f64,
-    pub(super) log_odds_bound: f64,
+    pub(crate) places: Vec<Option<(usize, usize)>>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) ties: TieParameter,
+    pub(crate) beta: f64,
+    pub(crate) log_odds_bound: f64,
 }
 
 /// The covariance of the scores of one group, and of each with ζ.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Group {
-    pub(super) covariance: DMatrix<f64>,
-    pub(super) with_ties: Vec<f64>,
+pub(crate) struct Group {
+    pub(crate) covariance: DMatrix<f64>,
+    pub(crate) with_ties: Vec<f64>,
 }
 
 /// `R(t, ν)`, exactly odd in t.
