@@ -1,23 +1,19 @@
 //! `nlhf data`: what a file of comparisons holds, and what it can bear.
 
+use crate::fit::Unit;
 use crate::input::{DataArgs, Problem};
-use crate::model::{BRADLEY_TERRY_RIDGE, FEATURE_RIDGE, PLANES};
+use crate::model::{ModelArgs, ModelKind, grid};
 use crate::progress::Progress;
 use crate::{Global, Outcome, outputs};
 use clap::Args;
-use nlhf::core::{Comparison, Confidence, Label, ResponseId, SeedTree};
+use nlhf::core::{Label, ResponseId, SeedTree};
 use nlhf::preference::evidence::{
-    Agreement, Contestant, CrossValidation, FoldBy, OrderStatistics, Transitivity, agreement,
-    connectivity, cross_validate, order_statistics, transitivity,
-};
-use nlhf::preference::{
-    BradleyTerryFit, DavidsonFit, FeatureFit, LogisticConfig, LowRankFit, TabularFit,
-    WidthMultiplier,
+    Agreement, CrossValidation, OrderStatistics, Transitivity, agreement, connectivity,
+    cross_validate, order_statistics, transitivity,
 };
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 mod summary;
 
@@ -41,12 +37,6 @@ pub(crate) struct DataCommand {
     /// Write everything here, with all names
     #[arg(long, value_name = "REPORT.json", help_heading = "Output")]
     report: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Unit {
-    Prompt,
-    Comparison,
 }
 
 const AFTER_HELP: &str = "\
@@ -152,12 +142,10 @@ fn look(args: &DataCommand, global: &Global, problem: &Problem) -> anyhow::Resul
         (found, why)
     };
     bar.update(2, "cross-validating");
-    let by = match args.by {
-        Unit::Prompt => FoldBy::Prompt,
-        Unit::Comparison => FoldBy::Comparison,
-    };
-    let contestants = contestants(problem)?;
-    let cross_validation = cross_validate(&contestants, all, args.folds, by, seeds);
+    let choices = grid::kinds(problem, &ModelArgs::of(ModelKind::Tabular), false);
+    let contestants: anyhow::Result<Vec<_>> =
+        choices.iter().map(|choice| grid::contestant(choice, problem)).collect();
+    let cross_validation = cross_validate(&contestants?, all, args.folds, args.by.into(), seeds);
     bar.finish();
 
     let name = |id: &ResponseId| dataset.responses.name(id.index()).to_owned();
@@ -215,44 +203,4 @@ fn spread(mut counts: Vec<usize>) -> [usize; 3] {
         (Some(first), Some(last)) => [*first, counts[counts.len() / 2], *last],
         _ => [0; 3],
     }
-}
-
-/// The models that these data could be fitted with, with and without an effect of the order.
-fn contestants(problem: &Problem) -> anyhow::Result<Vec<Contestant<'static>>> {
-    let menus = &problem.dataset.menus;
-    let config = |ridge, order_effect| LogisticConfig {
-        ridge,
-        // Widths play no part.
-        multiplier: WidthMultiplier::Fixed(1.0),
-        order_effect,
-        ..LogisticConfig::default()
-    };
-    let tabular = |order| {
-        let confidence = Confidence::new(0.95).expect("0.95 is a valid confidence");
-        TabularFit::for_menus(menus, confidence).with_order_effect(order)
-    };
-    let scores = |order| BradleyTerryFit::new(config(BRADLEY_TERRY_RIDGE, order));
-    let mut contestants = vec![
-        Contestant::new("tabular", tabular(false)),
-        Contestant::new("bradley-terry", scores(false)?),
-        Contestant::new("bradley-terry, order effect", scores(true)?),
-    ];
-    if problem.dataset.comparisons.iter().any(|c: &Comparison| c.label == Label::TIE) {
-        let davidson = DavidsonFit::new(config(BRADLEY_TERRY_RIDGE, false))?;
-        contestants.push(Contestant::new("davidson", davidson));
-    }
-    // Planes that are not called for vanish.
-    let low_rank = LowRankFit::items(PLANES, config(BRADLEY_TERRY_RIDGE, false))?;
-    contestants.push(Contestant::new("low-rank", low_rank));
-    if let Some(features) = &problem.features {
-        let features = Arc::new(features.clone());
-        let linear = FeatureFit::linear(Arc::clone(&features), config(FEATURE_RIDGE, false))?;
-        contestants.push(Contestant::new("linear", linear.without_widths()));
-        let few = crate::model::bilinear_features(&features, menus)?;
-        let bilinear = FeatureFit::bilinear(few, config(FEATURE_RIDGE, false))?;
-        contestants.push(Contestant::new("bilinear", bilinear.without_widths()));
-        let low_rank = LowRankFit::features(features, PLANES, config(FEATURE_RIDGE, false))?;
-        contestants.push(Contestant::new("low-rank-features", low_rank));
-    }
-    Ok(contestants)
 }

@@ -25,9 +25,10 @@ pub(crate) struct DataArgs {
     /// Prompts: JSONL with prompt_id
     #[arg(long, value_name = "FILE", requires = "comparisons")]
     pub(crate) prompts: Option<PathBuf>,
-    /// Embeddings of the prompts: .npy, row k for line k of --prompts, as long as those of the
-    /// responses, with which they are multiplied entry by entry so that taste may depend on the prompt
-    #[arg(long, value_name = "FILE", requires_all = ["prompts", "response_embeddings"])]
+    /// Embeddings of the prompts: .npy, row k for line k of --prompts. Beside embeddings of the
+    /// responses they are as long as those, and multiplied with them entry by entry, so that taste may
+    /// depend on the prompt
+    #[arg(long, value_name = "FILE", requires = "prompts")]
     pub(crate) prompt_embeddings: Option<PathBuf>,
     /// Leave out comparisons of responses that --responses does not list; without it they are errors
     #[arg(long, requires = "responses")]
@@ -57,6 +58,8 @@ pub(crate) struct Problem {
     pub(crate) training: Vec<Comparison>,
     pub(crate) held_out: Vec<Comparison>,
     pub(crate) features: Option<Features>,
+    /// Embeddings of the prompts by themselves.
+    pub(crate) prompt_features: Option<FeatureTable>,
     /// The simulated crowd behind the embedded data.
     pub(crate) truth: Option<Crowd>,
 }
@@ -104,14 +107,16 @@ impl Problem {
         if !global.quiet {
             report_oddities(comparisons, &dataset);
         }
-        let features = features(args, &dataset)?;
-        Ok(Self::new(dataset, features, None))
+        let prompt_features = prompt_features(args, &dataset)?;
+        let features = features(args, &dataset, prompt_features.as_ref())?;
+        Ok(Self { prompt_features, ..Self::new(dataset, features, None) })
     }
 
     pub(crate) fn new(dataset: Dataset, features: Option<Features>, truth: Option<Crowd>) -> Self {
+        let prompt_features = features.as_ref().and_then(|features| features.prompts().cloned());
         let training = dataset.train().copied().collect();
         let held_out = dataset.held_out().copied().collect();
-        Self { dataset, training, held_out, features, truth }
+        Self { dataset, training, held_out, features, prompt_features, truth }
     }
 }
 
@@ -139,18 +144,25 @@ fn catalog(args: &DataArgs) -> anyhow::Result<Option<Catalog>> {
     })
 }
 
-fn features(args: &DataArgs, dataset: &Dataset) -> anyhow::Result<Option<Features>> {
+fn prompt_features(args: &DataArgs, dataset: &Dataset) -> anyhow::Result<Option<FeatureTable>> {
+    match (&args.prompts, &args.prompt_embeddings) {
+        (Some(prompts), Some(embeddings)) => {
+            Ok(Some(table(embeddings, dataset.prompts.len(), prompts)?))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn features(
+    args: &DataArgs,
+    dataset: &Dataset,
+    prompts: Option<&FeatureTable>,
+) -> anyhow::Result<Option<Features>> {
     let (Some(responses), Some(embeddings)) = (&args.responses, &args.response_embeddings) else {
         return Ok(None);
     };
     let responses = table(embeddings, dataset.responses.len(), responses)?;
-    let prompts = match (&args.prompts, &args.prompt_embeddings) {
-        (Some(prompts), Some(embeddings)) => {
-            Some(table(embeddings, dataset.prompts.len(), prompts)?)
-        }
-        _ => None,
-    };
-    let features = Features::new(responses, prompts).with_context(|| {
+    let features = Features::new(responses, prompts.cloned()).with_context(|| {
         let prompts = args.prompt_embeddings.as_deref().unwrap_or(embeddings);
         format!("{} and {} do not fit together", prompts.display(), embeddings.display())
     })?;

@@ -13,6 +13,7 @@
 mod compare;
 mod crowd;
 mod data;
+mod fit;
 mod game;
 mod input;
 mod model;
@@ -43,6 +44,7 @@ Examples:
   nlhf offline                                   learn from an embedded simulated crowd
   nlhf offline comparisons.jsonl --output p.jsonl  learn a policy from your own comparisons
   nlhf data comparisons.jsonl                    see what a file holds, and which model fits
+  nlhf fit comparisons.jsonl --cv --output m.json  keep the preference model
   nlhf online                                    ask a simulated crowd, round by round
   nlhf solve games.jsonl --output solved.jsonl   solve games that you already have
   nlhf compare games.jsonl --plot gaps.svg       see how published methods do on them
@@ -67,6 +69,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Data(data::DataCommand),
+    Fit(fit::FitArgs),
     Solve(solve::SolveArgs),
     Compare(compare::CompareArgs),
     Offline(offline::OfflineArgs),
@@ -105,6 +108,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     }
     match &cli.command {
         Command::Data(args) => data::run(args, &cli.global),
+        Command::Fit(args) => fit::run(args, &cli.global),
         Command::Solve(args) => solve::run(args, &cli.global),
         Command::Compare(args) => compare::run(args, &cli.global),
         Command::Offline(args) => offline::run(args, &cli.global),

@@ -1,13 +1,19 @@
 //! Which preference model is fitted, as chosen on the command line.
 
 use crate::input::Problem;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
-use nlhf::core::{Confidence, ConfidenceWidth, FitPreference, Menus};
+use file::AlreadyFitted;
+use nlhf::core::{Confidence, ConfidenceWidth, FitPreference, SeedTree};
 use nlhf::preference::{
-    BradleyTerryFit, DavidsonFit, FeatureFit, Features, LogisticConfig, TabularFit, WidthMultiplier,
+    AnyModel, BradleyTerryFit, ContextualFit, DavidsonFit, FeatureFit, Features, LogisticConfig,
+    LowRankFit, TabularFit, WidthMultiplier,
 };
+use std::path::PathBuf;
 use std::sync::Arc;
+
+pub(crate) mod file;
+pub(crate) mod grid;
 
 /// Options of the preference model.
 #[derive(Debug, Clone, Args)]
@@ -16,6 +22,11 @@ pub(crate) struct ModelArgs {
     /// The model to fit [default: linear if there are embeddings, else tabular]
     #[arg(long, value_enum)]
     pub(crate) model: Option<ModelKind>,
+    /// Take this model, as written by nlhf fit --output, in place of fitting one
+    #[arg(long, value_name = "MODEL.json", conflicts_with_all = [
+        "model", "beta", "ridge", "log_odds_bound", "order_effect", "components", "planes", "plane_penalty", "hidden",
+    ])]
+    pub(crate) fitted: Option<PathBuf>,
     /// The probability with which all confidence intervals hold at once
     #[arg(long, default_value_t = 0.95, value_name = "LEVEL", allow_hyphen_values = true)]
     pub(crate) confidence: f64,
@@ -23,8 +34,7 @@ pub(crate) struct ModelArgs {
     /// make about two standard errors, without a guarantee (not for the tabular model)
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub(crate) beta: Option<f64>,
-    /// Ridge penalty of the likelihood (not for the tabular model) [default: 1 for bradley-terry and davidson, 20
-    /// for linear and bilinear]
+    /// Ridge penalty of the likelihood (not for the tabular model) [default: 1; 20 for models of features]
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub(crate) ridge: Option<f64>,
     /// Bound on log-odds: estimates are held within it, and the truth is taken to lie there
@@ -34,9 +44,22 @@ pub(crate) struct ModelArgs {
     /// Fit an effect of the presentation order beside the preference: judges who favour the first shown
     #[arg(long)]
     pub(crate) order_effect: bool,
-    /// Keep this many principal components of the features [default: all; 16 for bilinear]
+    /// Keep this many principal components of the features [default: all; 16 for bilinear and contextual]
     #[arg(long, value_name = "K")]
     pub(crate) components: Option<usize>,
+    /// The most circular planes of a low-rank model or network; those that the data do not call for
+    /// vanish [default: 2]
+    #[arg(long, value_name = "R")]
+    pub(crate) planes: Option<usize>,
+    /// How strongly planes and hidden units are held, in units of what noise alone calls for [default: 2]
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
+    pub(crate) plane_penalty: Option<f64>,
+    /// Hidden units of the network [default: 16]
+    #[arg(long, value_name = "H")]
+    pub(crate) hidden: Option<usize>,
+    /// Whether widths are wanted: without them linear models fit several times faster.
+    #[arg(skip = true)]
+    pub(crate) widths: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,44 +70,79 @@ pub(crate) enum ModelKind {
     BradleyTerry,
     /// The same with ties as outcomes of their own, after Davidson
     Davidson,
+    /// A score for each response id that depends on the prompt through its embedding
+    Contextual,
     /// A score linear in the features: transitive, scores responses never compared
     Linear,
     /// A full skew form in the features: cycles, and responses never compared
     Bilinear,
+    /// A score and circular planes for each response id: cycles, as far as the data call for them
+    LowRank,
+    /// The same, linear in the features: cycles, and responses never compared
+    LowRankFeatures,
+    /// The same from a small network of the features
+    Network,
 }
 
-/// Circular planes of a low-rank model, of which those remain that the data call for.
-pub(crate) const PLANES: usize = 2;
+impl ModelKind {
+    /// As it is written on the command line.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().expect("no kind is hidden").get_name().to_owned()
+    }
+
+    /// Whether it is a model of features, which it needs and scores new responses by.
+    pub(crate) fn of_features(self) -> bool {
+        matches!(self, Self::Linear | Self::Bilinear | Self::LowRankFeatures | Self::Network)
+    }
+
+    fn of_planes(self) -> bool {
+        matches!(self, Self::LowRank | Self::LowRankFeatures | Self::Network)
+    }
+}
 
 /// What to do with a fit of whichever model was chosen.
 pub(crate) trait WithFit {
     type Output;
-    fn call<F>(self, fit: &F) -> anyhow::Result<Self::Output>
+    fn call<F>(self, fit: F) -> anyhow::Result<Self::Output>
     where
-        F: FitPreference,
-        F::Model: ConfidenceWidth;
+        F: FitPreference + 'static,
+        F::Model: ConfidenceWidth + Into<AnyModel> + 'static;
 }
 
 /// A pair of responses counts for about one more tie.
-pub(crate) const BRADLEY_TERRY_RIDGE: f64 = 1.0;
+pub(crate) const ITEM_RIDGE: f64 = 1.0;
 
 /// For embeddings of unit length and thousands of labels: of 3, 10, 30, 100 and 300 the two in the middle
 /// predicted best on two public sets of sentence embeddings.
 pub(crate) const FEATURE_RIDGE: f64 = 20.0;
 
 /// Principal components that keep a bilinear model small enough to fit: 136 wedge features.
-const BILINEAR_COMPONENTS: usize = 16;
+pub(crate) const COMPONENTS: usize = 16;
 
-/// Features that a bilinear model can be fitted with: their leading principal components.
-pub(crate) fn bilinear_features(
-    features: &Features,
-    menus: &Menus,
-) -> anyhow::Result<Arc<Features>> {
-    let reduced = features.principal_components(BILINEAR_COMPONENTS, menus)?;
-    Ok(Arc::new(reduced))
-}
+/// Circular planes of a low-rank model, of which those remain that the data call for.
+const PLANES: usize = 2;
+
+const HIDDEN: usize = 16;
 
 impl ModelArgs {
+    /// A model of this kind with the default settings.
+    pub(crate) fn of(kind: ModelKind) -> Self {
+        Self {
+            model: Some(kind),
+            fitted: None,
+            confidence: 0.95,
+            beta: None,
+            ridge: None,
+            log_odds_bound: None,
+            order_effect: false,
+            components: None,
+            planes: None,
+            plane_penalty: None,
+            hidden: None,
+            widths: true,
+        }
+    }
+
     /// Builds the fit that was asked for and hands it on. `label_budget` is how many labels an
     /// adaptive learner may ask, 1 for a fixed data set.
     pub(crate) fn with_fit<W: WithFit>(
@@ -93,75 +151,116 @@ impl ModelArgs {
         label_budget: u64,
         with: W,
     ) -> anyhow::Result<W::Output> {
+        if let Some(path) = &self.fitted {
+            return with.call(AlreadyFitted::read(path, problem)?);
+        }
         let confidence = Confidence::new(self.confidence)?;
-        match self.kind(problem) {
+        let kind = self.kind(problem);
+        self.refuse_idle_options(kind)?;
+        let menus = &problem.dataset.menus;
+        let ridge = if kind.of_features() { FEATURE_RIDGE } else { ITEM_RIDGE };
+        let config = self.logistic(confidence, ridge);
+        let planes = self.planes.unwrap_or(PLANES);
+        match kind {
             ModelKind::Tabular => {
-                for (given, option) in [
-                    (self.beta.is_some(), "--beta"),
-                    (self.ridge.is_some(), "--ridge"),
-                    (self.components.is_some(), "--components"),
-                ] {
-                    if given {
-                        bail!(
-                            "{option} does nothing for the tabular model; drop it, or choose another --model"
-                        );
-                    }
-                }
-                let mut fit = TabularFit::for_menus(&problem.dataset.menus, confidence);
+                let mut fit = TabularFit::for_menus(menus, confidence);
                 if let Some(bound) = self.log_odds_bound {
                     fit = fit.with_log_odds_bound(bound)?;
                 }
                 let fit = fit.with_order_effect(self.order_effect);
-                with.call(&fit.with_horizon(label_budget))
+                with.call(fit.with_horizon(label_budget))
             }
-            ModelKind::BradleyTerry => {
-                if self.components.is_some() {
-                    bail!(
-                        "--components does nothing for the bradley-terry model, which uses no features"
-                    );
-                }
-                let menus = &problem.dataset.menus;
-                with.call(&BradleyTerryFit::for_menus(
-                    menus,
-                    self.logistic(confidence, BRADLEY_TERRY_RIDGE),
-                )?)
+            ModelKind::BradleyTerry if self.widths => {
+                with.call(BradleyTerryFit::for_menus(menus, config)?)
             }
-            ModelKind::Davidson => {
-                if self.components.is_some() {
-                    bail!(
-                        "--components does nothing for the davidson model, which uses no features"
-                    );
-                }
-                with.call(&DavidsonFit::new(self.logistic(confidence, BRADLEY_TERRY_RIDGE))?)
+            ModelKind::BradleyTerry => with.call(BradleyTerryFit::new(config)?),
+            ModelKind::Davidson => with.call(DavidsonFit::new(config)?),
+            ModelKind::Contextual => {
+                let prompts = problem.prompt_features.clone().context(
+                    "this model needs features of prompts: give --prompts FILE.jsonl and --prompt-embeddings FILE.npy",
+                )?;
+                let components = self.components.unwrap_or(COMPONENTS);
+                ensure!(components > 0, "--components must be at least 1, but is 0");
+                let fit = ContextualFit::new(Arc::new(prompts), config)?;
+                with.call(fit.with_components(components)?)
             }
             ModelKind::Linear => {
-                let features = self.features(problem, None)?;
-                with.call(&FeatureFit::linear(features, self.logistic(confidence, FEATURE_RIDGE))?)
+                let fit = FeatureFit::linear(self.features(problem, None)?, config)?;
+                with.call(if self.widths { fit } else { fit.without_widths() })
             }
             ModelKind::Bilinear => {
-                let features = self.features(problem, Some(BILINEAR_COMPONENTS))?;
-                with.call(&FeatureFit::bilinear(
-                    features,
-                    self.logistic(confidence, FEATURE_RIDGE),
-                )?)
+                let features = self.features(problem, Some(COMPONENTS))?;
+                let fit = FeatureFit::bilinear(features, config)?;
+                with.call(if self.widths { fit } else { fit.without_widths() })
+            }
+            ModelKind::LowRank => with.call(self.held(LowRankFit::items(planes, config)?)?),
+            ModelKind::LowRankFeatures => {
+                let features = self.features(problem, None)?;
+                with.call(self.held(LowRankFit::features(features, planes, config)?)?)
+            }
+            ModelKind::Network => {
+                let features = self.features(problem, None)?;
+                let (hidden, seeds) = (self.hidden.unwrap_or(HIDDEN), SeedTree::new(0));
+                let fit = LowRankFit::network(features, planes, hidden, config, seeds)?;
+                with.call(self.held(fit)?)
             }
         }
     }
 
+    fn held(&self, fit: LowRankFit) -> anyhow::Result<LowRankFit> {
+        Ok(match self.plane_penalty {
+            Some(penalty) => fit.with_plane_penalty(penalty)?,
+            None => fit,
+        })
+    }
+
+    /// Refuses options that would do nothing.
+    fn refuse_idle_options(&self, kind: ModelKind) -> anyhow::Result<()> {
+        let tabular = kind == ModelKind::Tabular;
+        let projected = kind.of_features() || kind == ModelKind::Contextual;
+        let planes = kind.of_planes();
+        for (given, option, used) in [
+            (self.beta.is_some(), "--beta", !tabular && !planes),
+            (self.ridge.is_some(), "--ridge", !tabular),
+            (self.components.is_some(), "--components", projected),
+            (self.planes.is_some(), "--planes", planes),
+            (self.plane_penalty.is_some(), "--plane-penalty", planes),
+            (self.hidden.is_some(), "--hidden", kind == ModelKind::Network),
+        ] {
+            if given && !used {
+                bail!(
+                    "{option} does nothing for the {} model; drop it, or choose another --model",
+                    kind.name()
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// What is said before a bound: how sure it is, and what must hold for it.
     pub(crate) fn proviso(&self, problem: &Problem) -> String {
-        let name = match self.kind(problem) {
-            ModelKind::Tabular => return format!("with {} % confidence", 100.0 * self.confidence),
-            ModelKind::BradleyTerry => "Bradley-Terry",
-            ModelKind::Davidson => "Davidson",
-            ModelKind::Linear => "linear",
-            ModelKind::Bilinear => "bilinear",
+        if self.fitted.is_some() {
+            return "if the saved model's widths hold".to_owned();
+        }
+        let kind = self.kind(problem);
+        let sure = 100.0 * self.confidence;
+        if kind == ModelKind::Tabular {
+            return format!("with {sure} % confidence");
+        }
+        let bound = self.log_odds_bound.unwrap_or(LogisticConfig::default().log_odds_bound);
+        if kind.of_planes() {
+            return format!(
+                "if log-odds are within {bound}, which is all that is claimed of this model,"
+            );
+        }
+        let name = match kind {
+            ModelKind::BradleyTerry => "Bradley-Terry".to_owned(),
+            ModelKind::Davidson => "Davidson".to_owned(),
+            _ => kind.name(),
         };
         if self.beta.is_some() {
             return format!("if the {name} widths hold");
         }
-        let sure = 100.0 * self.confidence;
-        let bound = self.log_odds_bound.unwrap_or(LogisticConfig::default().log_odds_bound);
         format!("with {sure} % confidence, if preferences are {name} with log-odds up to {bound},")
     }
 

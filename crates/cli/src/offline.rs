@@ -17,7 +17,7 @@ use nlhf::offline::{
     reward_based_policy,
 };
 use nlhf::policy::TabularClass;
-use nlhf::preference::{BradleyTerryFit, Crowd, LogisticConfig};
+use nlhf::preference::{AnyModel, BradleyTerryFit, Crowd, LogisticConfig};
 use serde::Serialize;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -122,7 +122,8 @@ pub(crate) fn run(args: &OfflineArgs, global: &Global) -> anyhow::Result<Outcome
 
 /// The files that are read, which no output may replace.
 fn inputs(args: &OfflineArgs) -> Vec<&Path> {
-    args.data.files().into_iter().chain(args.reference.as_deref()).collect()
+    let fitted = args.model.fitted.as_deref();
+    args.data.files().into_iter().chain(args.reference.as_deref()).chain(fitted).collect()
 }
 
 /// Fits and learns with whichever fit it is called with.
@@ -136,10 +137,10 @@ struct Learn<'a> {
 impl WithFit for Learn<'_> {
     type Output = Learned;
 
-    fn call<F>(self, fit: &F) -> anyhow::Result<Learned>
+    fn call<F>(self, fit: F) -> anyhow::Result<Learned>
     where
-        F: FitPreference,
-        F::Model: ConfidenceWidth,
+        F: FitPreference + 'static,
+        F::Model: ConfidenceWidth + Into<AnyModel> + 'static,
     {
         let (problem, menus) = (self.problem, &self.problem.dataset.menus);
         let config = OfflineConfig::default()
@@ -162,7 +163,7 @@ impl WithFit for Learn<'_> {
             reference: self.reference,
         };
         let learner = OfflineLearner::new(config.clone())?;
-        let result = learner.learn(data, fit, &TabularClass, &mut watch)?;
+        let result = learner.learn(data, &fit, &TabularClass, &mut watch)?;
         bar.finish();
         let comparison = match &problem.truth {
             Some(truth) => self.compare(truth, &result.model, &result.report)?,

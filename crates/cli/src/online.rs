@@ -12,7 +12,7 @@ use nlhf::core::{
 };
 use nlhf::online::{OnlineConfig, OnlineLearner, OnlineReport, Round};
 use nlhf::policy::TabularClass;
-use nlhf::preference::{Crowd, SimulatedOracle};
+use nlhf::preference::{AnyModel, Crowd, SimulatedOracle};
 use serde::Serialize;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -101,10 +101,10 @@ struct Learn<'a> {
 impl WithFit for Learn<'_> {
     type Output = Learned;
 
-    fn call<F>(self, fit: &F) -> anyhow::Result<Learned>
+    fn call<F>(self, fit: F) -> anyhow::Result<Learned>
     where
-        F: FitPreference,
-        F::Model: ConfidenceWidth,
+        F: FitPreference + 'static,
+        F::Model: ConfidenceWidth + Into<AnyModel> + 'static,
     {
         let menus = &self.problem.dataset.menus;
         let (eta, scale) = (self.config.eta, self.config.scale);
@@ -130,7 +130,7 @@ impl WithFit for Learn<'_> {
         let mut oracle = SimulatedOracle::new(self.truth, self.config.seed);
         let learner = OnlineLearner::new(self.config.clone())?;
         let result =
-            learner.learn(menus, &UniformPolicy, &mut oracle, fit, &TabularClass, &mut watch)?;
+            learner.learn(menus, &UniformPolicy, &mut oracle, &fit, &TabularClass, &mut watch)?;
         bar.finish();
         Ok(Learned { report: result.report, rows })
     }

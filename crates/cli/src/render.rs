@@ -1,6 +1,7 @@
 //! Numbers, tables and errors as people read them.
 
-use nlhf::core::Scale;
+use nlhf::core::{FitEvidence, FitStatus, Scale};
+use nlhf::preference::evidence::Score;
 
 /// `1234567` as `1,234,567`.
 pub(crate) fn count(n: usize) -> String {
@@ -47,6 +48,33 @@ pub(crate) fn error_chain(error: &anyhow::Error) -> String {
         text.push_str(&cause);
     }
     text
+}
+
+/// How a fit ended, after a comma.
+pub(crate) fn ending(fit: &FitEvidence) -> String {
+    match fit.status {
+        FitStatus::Converged if fit.iterations == 0 => ", in closed form".to_owned(),
+        FitStatus::Converged => format!(", {}", counted(fit.iterations, "iteration")),
+        FitStatus::Stalled => format!(", stopped by rounding at gradient {:.0e}", fit.gradient_max),
+        FitStatus::IterationLimit => format!(", NOT converged (gradient {:.0e})", fit.gradient_max),
+    }
+}
+
+/// How contestants did in cross-validation, best first.
+pub(crate) fn scores(scores: &[Score]) -> Table {
+    let mut table = Table::new(&["model", "log-loss", "behind the best", "accuracy"]);
+    for score in scores {
+        let cells = match &score.failure {
+            Some(failure) => vec![failure.clone()],
+            None => vec![
+                format!("{:.4} ± {:.4}", score.log_loss_nats, score.standard_error),
+                format!("{:.4} ± {:.4}", score.behind, score.behind_standard_error),
+                score.accuracy.map_or_else(String::new, |a| format!("{:.1} %", 100.0 * a)),
+            ],
+        };
+        table.row([vec![score.name.clone()], cells].concat());
+    }
+    table
 }
 
 /// A table with a left-aligned first column and right-aligned others.

@@ -15,7 +15,7 @@ use crate::contextual_model::{ContextualModel, ContextualParameters};
 use crate::feature_model::Ellipsoid;
 use crate::linear_estimate::LinearEstimate;
 use crate::newton::Design;
-use crate::{FeatureTable, PairCount};
+use crate::{FeatureError, FeatureTable, PairCount, Projection};
 use nalgebra::{DMatrix, DVector};
 use nlhf_core::{Comparison, FitError, FitPreference, Fitted, ResponseId, ScalarError};
 use std::collections::BTreeMap;
@@ -28,12 +28,14 @@ const PARAMETER_LIMIT: usize = 4096;
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
-/// | `prompts` | | ψ of each prompt, row k of prompt k; principal components: [`Projection`](crate::Projection) | |
+/// | `prompts` | | ψ of each prompt, row k of prompt k | |
+/// | `components` | all | leading principal components of ψ that are kept | ≥ 1 |
 /// | `config` | | as of the linear model; its ridge is that of r | |
 /// | `context_ridge` | that of r | λ_w in the penalty λ_w‖w‖²/2 | (0, ∞) |
 #[derive(Debug, Clone)]
 pub struct ContextualFit {
     prompts: Arc<FeatureTable>,
+    projection: Option<Arc<Projection>>,
     config: LogisticConfig,
     context_ridge: f64,
 }
@@ -45,7 +47,18 @@ impl ContextualFit {
     /// [`ScalarError`] naming the setting outside its range.
     pub fn new(prompts: Arc<FeatureTable>, config: LogisticConfig) -> Result<Self, ScalarError> {
         let config = config.validate()?;
-        Ok(Self { prompts, config, context_ridge: config.ridge })
+        Ok(Self { prompts, projection: None, config, context_ridge: config.ridge })
+    }
+
+    /// With the `n_components` leading principal components of the prompts' features in place of them; all, if there
+    /// are fewer. The model projects what it is given later the same way.
+    ///
+    /// # Errors
+    /// [`FeatureError::Components`] if there is nothing to take components of.
+    pub fn with_components(self, n_components: usize) -> Result<Self, FeatureError> {
+        let projection = Projection::principal_components(&self.prompts, n_components)?;
+        let prompts = Arc::new(projection.apply(&self.prompts)?);
+        Ok(Self { prompts, projection: Some(Arc::new(projection)), ..self })
     }
 
     /// With another ridge on the tastes w than on the scores r.
@@ -121,15 +134,14 @@ impl FitPreference for ContextualFit {
         let scaled = estimate.parameters.iter().enumerate().map(|(at, x)| unscale(at) * x);
         let parameters = ContextualParameters {
             dim: self.prompts.dim(),
+            projection: self.projection.clone(),
             responses,
             values: scaled.collect(),
             covariance,
             beta,
             log_odds_bound: self.config.log_odds_bound,
         };
-        let model = parameters
-            .with_prompts(Arc::clone(&self.prompts))
-            .expect("the features that it was fitted with");
+        let model = ContextualModel { parameters, prompts: Arc::clone(&self.prompts) };
         Ok(Fitted { model, evidence })
     }
 }

@@ -5,7 +5,7 @@
 //! ```
 //! Parameters and the features of prompts are separate values: the same parameters score other prompts.
 
-use crate::{FeatureError, FeatureTable};
+use crate::{FeatureError, FeatureTable, Projection};
 use nalgebra::{DMatrix, DVectorView};
 use nlhf_core::{ConfidenceWidth, DenseGame, Menu, PreferenceModel, PromptId, ResponseId, Scale};
 use std::sync::Arc;
@@ -13,8 +13,9 @@ use std::sync::Arc;
 /// Scores and tastes of the responses that were compared, without the features of prompts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContextualParameters {
-    /// k, the features of a prompt.
+    /// k, the features of a prompt after their projection.
     pub(crate) dim: usize,
+    pub(crate) projection: Option<Arc<Projection>>,
     /// Ascending.
     pub(crate) responses: Vec<ResponseId>,
     /// `r(a), w(a)` of each response, `1 + k` values.
@@ -28,7 +29,7 @@ pub struct ContextualParameters {
 impl ContextualParameters {
     /// The features that a prompt needs.
     pub fn dim(&self) -> usize {
-        self.dim
+        self.projection.as_ref().map_or(self.dim, |projection| projection.dim())
     }
 
     /// The responses that were compared, ascending.
@@ -51,9 +52,13 @@ impl ContextualParameters {
     /// # Errors
     /// [`FeatureError::Shape`] if they have another length.
     pub fn with_prompts(self, prompts: Arc<FeatureTable>) -> Result<ContextualModel, FeatureError> {
-        if prompts.dim() != self.dim {
-            return Err(FeatureError::Shape { dim: self.dim, given: prompts.dim() });
+        if prompts.dim() != self.dim() {
+            return Err(FeatureError::Shape { dim: self.dim(), given: prompts.dim() });
         }
+        let prompts = match &self.projection {
+            Some(projection) => Arc::new(projection.apply(&prompts)?),
+            None => prompts,
+        };
         Ok(ContextualModel { parameters: self, prompts })
     }
 
@@ -88,8 +93,8 @@ impl ContextualParameters {
 /// as width.
 #[derive(Debug, Clone)]
 pub struct ContextualModel {
-    parameters: ContextualParameters,
-    prompts: Arc<FeatureTable>,
+    pub(crate) parameters: ContextualParameters,
+    pub(crate) prompts: Arc<FeatureTable>,
 }
 
 impl ContextualModel {

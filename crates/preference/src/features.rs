@@ -156,8 +156,14 @@ impl Features {
         self.prompts.is_some()
     }
 
-    pub(crate) fn responses(&self) -> &FeatureTable {
+    /// The features of responses, unprojected.
+    pub fn responses(&self) -> &FeatureTable {
         &self.responses
+    }
+
+    /// The features of prompts, if taste may depend on them.
+    pub fn prompts(&self) -> Option<&FeatureTable> {
+        self.prompts.as_ref()
     }
 
     pub(crate) fn projection(&self) -> Option<&Projection> {

@@ -1,7 +1,7 @@
 //! What `nlhf data` says: counts, tests in words, and what to do next.
 
 use super::{DataCommand, Findings, Unit};
-use crate::render::{Table, count, counted};
+use crate::render::{self, count, counted};
 use nlhf::preference::evidence::{Transitivity, TransitivityTest};
 use std::fmt::{Result, Write};
 
@@ -186,19 +186,7 @@ fn write_models(out: &mut String, args: &DataCommand, f: &Findings) -> Result {
         found.n_folds,
         counted(found.n_units, unit)
     )?;
-    let mut table = Table::new(&["model", "log-loss", "behind the best", "accuracy"]);
-    for score in &found.scores {
-        let cells = match &score.failure {
-            Some(failure) => vec![failure.clone()],
-            None => vec![
-                format!("{:.4} ± {:.4}", score.log_loss_nats, score.standard_error),
-                format!("{:.4} ± {:.4}", score.behind, score.behind_standard_error),
-                score.accuracy.map_or_else(String::new, |a| format!("{:.1} %", 100.0 * a)),
-            ],
-        };
-        table.row([vec![score.name.clone()], cells].concat());
-    }
-    write!(out, "{table}")
+    write!(out, "{}", render::scores(&found.scores))
 }
 
 fn write_next(out: &mut String, args: &DataCommand, f: &Findings) -> Result {
@@ -235,14 +223,15 @@ fn write_next(out: &mut String, args: &DataCommand, f: &Findings) -> Result {
     let best = f.cross_validation.as_ref().and_then(|cv| cv.scores.first());
     let best = best.filter(|score| score.failure.is_none()).map(|score| score.name.as_str());
     let model = match best {
-        Some("tabular") => " --model tabular",
-        Some("bradley-terry") => " --model bradley-terry",
-        Some("davidson") => " --model davidson",
-        Some("bradley-terry, order effect") => " --model bradley-terry --order-effect",
-        Some("linear") => " --responses … --response-embeddings … --model linear",
-        Some("bilinear") => " --responses … --response-embeddings … --model bilinear",
-        _ => "",
+        Some("bradley-terry, order effect") => " --model bradley-terry --order-effect".to_owned(),
+        Some(of_features @ ("linear" | "bilinear" | "low-rank-features")) => {
+            format!(" --responses … --response-embeddings … --model {of_features}")
+        }
+        Some("contextual") => " --prompts … --prompt-embeddings … --model contextual".to_owned(),
+        Some(model) => format!(" --model {model}"),
+        None => String::new(),
     };
+    steps.push(format!("keep a model: nlhf fit {file}{model} --output model.json"));
     steps.push(format!("learn a policy: nlhf offline {file}{model} --output policy.jsonl"));
     writeln!(out, "\nNext:")?;
     for step in steps {

@@ -3,8 +3,8 @@
 use super::{Learned, OfflineArgs};
 use crate::input::Problem;
 use crate::model::ModelKind;
-use crate::render::{Table, count, counted, number, unit};
-use nlhf::core::{FitStatus, Scale};
+use crate::render::{self, Table, count, counted, number, unit};
+use nlhf::core::Scale;
 use std::fmt::Write;
 
 /// Log-loss of a coin, in nats.
@@ -42,7 +42,7 @@ fn write_summary(
         counted(report.fit.n_comparisons, "comparison"),
         report.fit.model
     )?;
-    write_evidence(out, learned)?;
+    write_evidence(out, args, learned)?;
 
     let mean_kl = prompts.iter().map(|p| p.kl_nats).sum::<f64>() / n as f64;
     let concentrated = prompts.iter().filter(|p| p.policy.probabilities().iter().any(|&q| q > 0.9));
@@ -77,7 +77,7 @@ fn write_summary(
     write_next_steps(out, args, problem, learned)
 }
 
-fn write_evidence(out: &mut String, learned: &Learned) -> std::fmt::Result {
+fn write_evidence(out: &mut String, args: &OfflineArgs, learned: &Learned) -> std::fmt::Result {
     let (fit, held_out) = (&learned.report.fit, &learned.report.held_out);
     match &held_out.evaluation {
         Some(evaluation) => {
@@ -87,7 +87,9 @@ fn write_evidence(out: &mut String, learned: &Learned) -> std::fmt::Result {
             );
             writeln!(
                 out,
-                "  held out      log-loss {:.4} nats (a coin has {CHANCE_NATS:.4}), {accuracy}, on {}",
+                "  {}log-loss {:.4} nats (a coin has {CHANCE_NATS:.4}), {accuracy}, on {}",
+                // Whether it has seen them is not known of a model from a file.
+                if args.model.fitted.is_some() { "judgements    " } else { "held out      " },
                 evaluation.log_loss_nats,
                 counted(evaluation.n_comparisons, "judgement"),
             )?;
@@ -107,16 +109,7 @@ fn write_evidence(out: &mut String, learned: &Learned) -> std::fmt::Result {
             order.log_odds, order.standard_error
         )?;
     }
-    match fit.status {
-        FitStatus::Converged if fit.iterations == 0 => writeln!(out, ", in closed form"),
-        FitStatus::Converged => writeln!(out, ", {}", counted(fit.iterations, "Newton step")),
-        FitStatus::Stalled => {
-            writeln!(out, ", stopped by rounding at gradient {:.0e}", fit.gradient_max)
-        }
-        FitStatus::IterationLimit => {
-            writeln!(out, ", NOT converged (gradient {:.0e})", fit.gradient_max)
-        }
-    }
+    writeln!(out, "{}", render::ending(fit))
 }
 
 fn write_comparison(out: &mut String, learned: &Learned, scale: Scale) -> std::fmt::Result {
@@ -182,7 +175,8 @@ fn write_next_steps(
         );
     }
     let bare = report.prompts.iter().filter(|p| p.n_comparisons == 0).count();
-    if bare > 0 && matches!(kind, ModelKind::Tabular | ModelKind::BradleyTerry) {
+    if bare > 0 && matches!(kind, ModelKind::Tabular | ModelKind::BradleyTerry | ModelKind::LowRank)
+    {
         steps.push(format!(
             "{} without training comparisons: only a model with features (linear, bilinear) says anything there",
             counted(bare, "prompt")

@@ -39,23 +39,49 @@ impl FeatureShape {
     }
 }
 
+/// The mean that is taken off, and the directions that are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SavedProjection {
+    mean: Vec<f64>,
+    directions: SavedMatrix,
+}
+
+impl SavedProjection {
+    pub(super) fn new(projection: &Projection) -> Self {
+        let directions = SavedMatrix::new(projection.directions());
+        Self { mean: projection.mean().to_vec(), directions }
+    }
+
+    /// What it projects.
+    pub(super) fn dim(&self) -> usize {
+        self.mean.len()
+    }
+
+    pub(super) fn n_components(&self) -> usize {
+        self.directions.columns()
+    }
+
+    pub(super) fn restore(&self) -> Result<Projection, SavedModelError> {
+        check("a direction of each feature", self.mean.len(), self.directions.rows())?;
+        Ok(Projection::restored(self.mean.clone(), self.directions.restore()?))
+    }
+}
+
 /// A feature map without the features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SavedMap {
     shape: FeatureShape,
-    /// The mean that is taken off, and the directions that are kept.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    projection: Option<(Vec<f64>, SavedMatrix)>,
+    projection: Option<SavedProjection>,
 }
 
 impl SavedMap {
     fn new(features: &Features) -> Self {
         let columns = features.responses().dim();
         let of_prompts = features.depends_on_prompt().then_some(columns);
-        let projection = features.projection().map(|projection| {
-            (projection.mean().to_vec(), SavedMatrix::new(projection.directions()))
-        });
+        let projection = features.projection().map(SavedProjection::new);
         Self { shape: FeatureShape { of_responses: Some(columns), of_prompts }, projection }
     }
 
@@ -65,18 +91,16 @@ impl SavedMap {
             around.response_features.ok_or(SavedModelError::NeedsFeatures("responses"))?;
         let prompts = around.prompt_features.filter(|_| self.shape.of_prompts.is_some());
         let features = Features::new(responses.clone(), prompts.cloned())?;
-        let Some((mean, directions)) = &self.projection else { return Ok(Arc::new(features)) };
-        check("a projection of the features", features.dim(), mean.len())?;
-        check("a direction of each feature", mean.len(), directions.rows())?;
-        let projection = Projection::restored(mean.clone(), directions.restore()?);
-        Ok(Arc::new(features.projected(projection)))
+        let Some(projection) = &self.projection else { return Ok(Arc::new(features)) };
+        check("a projection of the features", features.dim(), projection.dim())?;
+        Ok(Arc::new(features.projected(projection.restore()?)))
     }
 
     /// Features after the projection.
     fn dim(&self) -> usize {
         let columns = self.shape.of_responses.unwrap_or(0);
         let raw = columns * if self.shape.of_prompts.is_some() { 2 } else { 1 };
-        self.projection.as_ref().map_or(raw, |(_, directions)| directions.columns())
+        self.projection.as_ref().map_or(raw, SavedProjection::n_components)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Saved models whose parameters belong to named responses.
 
-use super::features::FeatureShape;
+use super::features::{FeatureShape, SavedProjection};
 use super::matrix::SavedMatrix;
 use super::{Ids, NamesUsed, SavedModelError, Surroundings, check, check_bound, inconsistent};
 use crate::bradley_terry::{BradleyTerryModel, Ellipsoid};
@@ -203,8 +203,10 @@ impl SavedDavidson {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SavedContextual {
-    /// Features of a prompt.
+    /// Features of a prompt, projected.
     features: usize,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    projection: Option<SavedProjection>,
     /// Of each response its base score and tastes.
     values: Vec<f64>,
     covariance: SavedMatrix,
@@ -218,6 +220,7 @@ impl SavedContextual {
         names.responses.extend(&parameters.responses);
         Self {
             features: parameters.dim,
+            projection: parameters.projection.as_deref().map(SavedProjection::new),
             values: parameters.values.clone(),
             covariance: SavedMatrix::new(&parameters.covariance),
             beta: parameters.beta,
@@ -226,7 +229,8 @@ impl SavedContextual {
     }
 
     pub(super) fn shape(&self) -> FeatureShape {
-        FeatureShape { of_responses: None, of_prompts: Some(self.features) }
+        let columns = self.projection.as_ref().map_or(self.features, SavedProjection::dim);
+        FeatureShape { of_responses: None, of_prompts: Some(columns) }
     }
 
     /// Responses may be renamed in any order: their values and the blocks of the covariance move with them.
@@ -244,8 +248,16 @@ impl SavedContextual {
         known.sort_unstable();
         let rows: Vec<usize> =
             known.iter().flat_map(|(_, place)| place * width..(place + 1) * width).collect();
+        let projection = match &self.projection {
+            Some(projection) => {
+                check("a component of each feature", self.features, projection.n_components())?;
+                Some(Arc::new(projection.restore()?))
+            }
+            None => None,
+        };
         let parameters = ContextualParameters {
             dim: self.features,
+            projection,
             responses: known.iter().map(|(id, _)| *id).collect(),
             values: rows.iter().map(|row| self.values[*row]).collect(),
             covariance: covariance.select_rows(&rows).select_columns(&rows),

@@ -38,6 +38,8 @@ fn every_model(order_effect: bool) -> Vec<AnyModel> {
     menus.push(PromptId::new(0), &ids).unwrap();
     let few = Arc::new(features.principal_components(3, &menus).unwrap());
     let prompts = Arc::new(table(2, 9.0));
+    let projected = ContextualFit::new(Arc::clone(&prompts), config).unwrap();
+    let projected = projected.with_components(1).unwrap();
     let tabular = TabularFit::new(30, confidence).with_order_effect(order_effect);
     let low_rank = LowRankFit::items(2, config).unwrap().with_plane_penalty(0.1).unwrap();
     let seeds = SeedTree::new(1);
@@ -46,7 +48,8 @@ fn every_model(order_effect: bool) -> Vec<AnyModel> {
         tabular.fit(&data).unwrap().model.into(),
         BradleyTerryFit::new(config).unwrap().fit(&data).unwrap().model.into(),
         DavidsonFit::new(config).unwrap().fit(&data).unwrap().model.into(),
-        ContextualFit::new(prompts, config).unwrap().fit(&data).unwrap().model.into(),
+        ContextualFit::new(Arc::clone(&prompts), config).unwrap().fit(&data).unwrap().model.into(),
+        projected.fit(&data).unwrap().model.into(),
         FeatureFit::linear(Arc::clone(&features), config).unwrap().fit(&data).unwrap().model.into(),
         FeatureFit::bilinear(few, config).unwrap().fit(&data).unwrap().model.into(),
         low_rank.fit(&data).unwrap().model.into(),
@@ -155,7 +158,7 @@ fn missing_features_and_broken_parts_are_told() {
         }
         refused += 1;
     }
-    assert_eq!(refused, 4);
+    assert_eq!(refused, 5);
     // One number less, at whatever place, is noticed.
     for model in every_model(false) {
         let text = serde_json::to_string(&saved(&model)).unwrap();

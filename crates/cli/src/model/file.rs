@@ -1,0 +1,111 @@
+//! Model files: what `nlhf fit --output` writes and `--fitted` takes.
+//!
+//! ```text
+//! {"format": "nlhf-model", "version": 1, "written_by": "nlhf 0.1.0", "evidence": {…}, "model": {…}}
+//! ```
+//! One JSON object. A version that is not known is refused; within a version only fields are added.
+
+use crate::input::Problem;
+use anyhow::Context;
+use nlhf::core::{Comparison, FitError, FitEvidence, FitPreference, Fitted, PromptId, ResponseId};
+use nlhf::preference::evidence::Score;
+use nlhf::preference::{AnyModel, Evaluation, Features, SavedModel, Surroundings};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+const FORMAT: &str = "nlhf-model";
+const VERSION: u32 = 1;
+
+/// The content of a model file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ModelFile {
+    format: String,
+    version: u32,
+    written_by: String,
+    /// How the fit went, and what it was fitted to.
+    pub(crate) evidence: FitEvidence,
+    /// How well it predicted comparisons that it was not fitted to.
+    pub(crate) held_out: Option<Evaluation>,
+    /// How well fits to parts of the comparisons predicted the rest.
+    pub(crate) cross_validation: Option<Score>,
+    model: SavedModel,
+}
+
+impl ModelFile {
+    pub(crate) fn new(
+        fitted: &Fitted<AnyModel>,
+        problem: &Problem,
+        held_out: Option<Evaluation>,
+        cross_validation: Option<Score>,
+    ) -> Self {
+        let dataset = &problem.dataset;
+        let model = SavedModel::new(
+            &fitted.model,
+            |x| dataset.prompts.name(x.index()),
+            |a| dataset.responses.name(a.index()),
+        );
+        // Its ids mean nothing elsewhere.
+        let evidence = FitEvidence { separation: None, ..fitted.evidence.clone() };
+        let written_by = concat!("nlhf ", env!("CARGO_PKG_VERSION")).to_owned();
+        let (format, version) = (FORMAT.to_owned(), VERSION);
+        Self { format, version, written_by, evidence, held_out, cross_validation, model }
+    }
+
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        #[derive(Deserialize)]
+        struct Probe {
+            format: Option<String>,
+            version: Option<u32>,
+        }
+        let shown = path.display();
+        let expected = "expected a model file as written by nlhf fit --output";
+        let bytes = std::fs::read(path).with_context(|| shown.to_string())?;
+        let probe: Probe = serde_json::from_slice(&bytes)
+            .with_context(|| format!("{shown}: {expected}, found other content"))?;
+        anyhow::ensure!(
+            probe.format.as_deref() == Some(FORMAT),
+            "{shown}: {expected}, found JSON without \"format\": \"{FORMAT}\""
+        );
+        let version = probe.version.unwrap_or(0);
+        anyhow::ensure!(
+            version == VERSION,
+            "{shown}: expected a model file of version {VERSION}, found version {version}"
+        );
+        serde_json::from_slice(&bytes)
+            .with_context(|| format!("{shown}: expected a whole model file of version {VERSION}"))
+    }
+}
+
+/// A model that was fitted before, over the names and features of a data set.
+pub(crate) struct AlreadyFitted {
+    fitted: Fitted<AnyModel>,
+    kind: &'static str,
+}
+
+impl AlreadyFitted {
+    pub(crate) fn read(path: &Path, problem: &Problem) -> anyhow::Result<Self> {
+        let file = ModelFile::read(path)?;
+        let dataset = &problem.dataset;
+        let around = Surroundings {
+            prompt: &|name| dataset.prompts.get(name).map(PromptId::new),
+            response: &|name| dataset.responses.get(name).map(ResponseId::new),
+            response_features: problem.features.as_ref().map(Features::responses),
+            prompt_features: problem.prompt_features.as_ref(),
+        };
+        let model = file.model.restore(around).with_context(|| path.display().to_string())?;
+        let (evidence, kind) = (file.evidence, file.model.kind());
+        Ok(Self { fitted: Fitted { model, evidence }, kind })
+    }
+}
+
+impl FitPreference for AlreadyFitted {
+    type Model = AnyModel;
+
+    fn name(&self) -> &'static str {
+        self.kind
+    }
+
+    fn fit(&self, _: &[Comparison]) -> Result<Fitted<AnyModel>, FitError> {
+        Ok(self.fitted.clone())
+    }
+}
