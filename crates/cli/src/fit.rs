@@ -177,6 +177,8 @@ fn choose(
     let mut chosen = chosen.cloned().unwrap_or(given);
     // What the file and the bounds rest on.
     chosen.args.confidence = args.model.confidence;
+    chosen.args.bootstrap = args.model.bootstrap;
+    chosen.args.bootstrap_by = args.model.bootstrap_by;
     Ok((chosen, found))
 }
 

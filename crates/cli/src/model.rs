@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use file::AlreadyFitted;
 use nlhf::core::{Confidence, ConfidenceWidth, FitPreference, SeedTree};
 use nlhf::preference::{
-    AnyModel, BradleyTerryFit, ContextualFit, DavidsonFit, FeatureFit, Features, LogisticConfig,
-    LowRankFit, TabularFit, WidthMultiplier,
+    AnyModel, BootstrapFit, BradleyTerryFit, Cluster, ContextualFit, DavidsonFit, FeatureFit,
+    Features, LogisticConfig, LowRankFit, TabularFit, WidthMultiplier,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ pub(crate) struct ModelArgs {
     /// Take this model, as written by nlhf fit --output, in place of fitting one
     #[arg(long, value_name = "MODEL.json", conflicts_with_all = [
         "model", "beta", "ridge", "log_odds_bound", "order_effect", "components", "planes", "plane_penalty", "hidden",
+        "bootstrap",
     ])]
     pub(crate) fitted: Option<PathBuf>,
     /// The probability with which all confidence intervals hold at once
@@ -57,9 +58,36 @@ pub(crate) struct ModelArgs {
     /// Hidden units of the network [default: 16]
     #[arg(long, value_name = "H")]
     pub(crate) hidden: Option<usize>,
+    /// Widths from so many resampled fits in place of a formula; about right with many comparisons, no
+    /// guarantee [default: 0; 100 for low-rank models and networks, which have no formula]
+    #[arg(long, value_name = "N")]
+    pub(crate) bootstrap: Option<u32>,
+    /// What is resampled as a whole, because its judgements hang together
+    #[arg(long, value_enum, default_value = "comparison")]
+    pub(crate) bootstrap_by: ClusterKind,
     /// Whether widths are wanted: without them linear models fit several times faster.
     #[arg(skip = true)]
     pub(crate) widths: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClusterKind {
+    /// Every judgement by itself
+    Comparison,
+    /// All judgements on a prompt
+    Prompt,
+    /// All judgements of an annotator
+    Annotator,
+}
+
+impl From<ClusterKind> for Cluster {
+    fn from(kind: ClusterKind) -> Self {
+        match kind {
+            ClusterKind::Comparison => Self::Comparison,
+            ClusterKind::Prompt => Self::Prompt,
+            ClusterKind::Annotator => Self::Annotator,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -109,6 +137,33 @@ pub(crate) trait WithFit {
         F::Model: ConfidenceWidth + Into<AnyModel> + 'static;
 }
 
+/// Hands a fit on, as an ensemble of resampled fits if its widths are to come from there.
+struct Ensemble<'a, W> {
+    args: &'a ModelArgs,
+    kind: ModelKind,
+    confidence: Confidence,
+    bound: f64,
+    with: W,
+}
+
+impl<W: WithFit> Ensemble<'_, W> {
+    fn call<F>(self, fit: F) -> anyhow::Result<W::Output>
+    where
+        F: FitPreference + 'static,
+        F::Model: ConfidenceWidth + Into<AnyModel> + 'static,
+    {
+        let replicates = self.args.replicates(self.kind);
+        if replicates == 0 {
+            return self.with.call(fit);
+        }
+        let (cluster, seeds) = (self.args.bootstrap_by.into(), SeedTree::new(0));
+        let fit = BootstrapFit::new(fit, replicates, cluster, self.confidence, seeds)?;
+        // The tabular model's own bound may be larger; the widths need none.
+        let tabular = self.kind == ModelKind::Tabular;
+        self.with.call(if tabular { fit } else { fit.with_log_odds_bound(self.bound) })
+    }
+}
+
 /// A pair of responses counts for about one more tie.
 pub(crate) const ITEM_RIDGE: f64 = 1.0;
 
@@ -123,6 +178,9 @@ pub(crate) const COMPONENTS: usize = 16;
 const PLANES: usize = 2;
 
 const HIDDEN: usize = 16;
+
+/// Resampled fits behind the widths of models without a formula.
+const REPLICATES: u32 = 100;
 
 impl ModelArgs {
     /// A model of this kind with the default settings.
@@ -139,6 +197,8 @@ impl ModelArgs {
             planes: None,
             plane_penalty: None,
             hidden: None,
+            bootstrap: None,
+            bootstrap_by: ClusterKind::Comparison,
             widths: true,
         }
     }
@@ -161,6 +221,7 @@ impl ModelArgs {
         let ridge = if kind.of_features() { FEATURE_RIDGE } else { ITEM_RIDGE };
         let config = self.logistic(confidence, ridge);
         let planes = self.planes.unwrap_or(PLANES);
+        let with = Ensemble { args: self, kind, confidence, bound: config.log_odds_bound, with };
         match kind {
             ModelKind::Tabular => {
                 let mut fit = TabularFit::for_menus(menus, confidence);
@@ -207,6 +268,12 @@ impl ModelArgs {
         }
     }
 
+    /// Resampled fits behind the widths; 0 for those of a formula.
+    fn replicates(&self, kind: ModelKind) -> u32 {
+        let default = if kind.of_planes() { REPLICATES } else { 0 };
+        if self.widths { self.bootstrap.unwrap_or(default) } else { 0 }
+    }
+
     fn held(&self, fit: LowRankFit) -> anyhow::Result<LowRankFit> {
         Ok(match self.plane_penalty {
             Some(penalty) => fit.with_plane_penalty(penalty)?,
@@ -244,6 +311,11 @@ impl ModelArgs {
         }
         let kind = self.kind(problem);
         let sure = 100.0 * self.confidence;
+        if self.replicates(kind) > 0 {
+            return format!(
+                "if resampling tells how far off the model is, with {sure} % confidence,"
+            );
+        }
         if kind == ModelKind::Tabular {
             return format!("with {sure} % confidence");
         }

@@ -40,8 +40,11 @@ fn a_model_comes_back_from_its_file_whatever_the_order_of_names() {
     let turned = room.file("b.csv", &circle(&[8, 3, 5, 1, 0, 2, 7, 6, 4]));
     let model = room.path("model.json");
     let model = model.to_str().unwrap();
-    for kind in ["tabular", "bradley-terry", "low-rank"] {
-        run(&["fit", &straight, "--model", kind, "--output", model, "--folds", "0"]);
+    for (kind, more) in
+        [("tabular", "0"), ("bradley-terry", "0"), ("low-rank", "0"), ("low-rank", "5")]
+    {
+        let fit = ["fit", &straight, "--model", kind, "--output", model, "--folds", "0"];
+        run(&[&fit[..], &["--bootstrap", more]].concat());
         assert_eq!(json(model.as_ref())["format"], "nlhf-model");
         let mut losses = Vec::new();
         for data in [&straight, &turned] {

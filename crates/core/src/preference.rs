@@ -113,6 +113,24 @@ pub trait ConfidenceWidth: PreferenceModel {
         widths
     }
 
+    /// The half-width of `E R(x, a, b)` over `a` of one policy and `b` of another, in nats.
+    ///
+    /// ```text
+    /// E R = Σ_{a < b} (p_a q_b − p_b q_a) R(a, b),   width ≤ Σ_{a < b} |p_a q_b − p_b q_a| width(a, b)
+    /// ```
+    /// At most the mean of the widths of single pairs, and zero for a policy against itself, whose mean preference is
+    /// known. Override it where errors of different pairs hang together. The policies are over the menu's responses.
+    ///
+    /// # Panics
+    /// If a policy does not have one entry a response.
+    fn policy_width(&self, menu: Menu<'_>, first: &Distribution, second: &Distribution) -> f64 {
+        let (n, widths) = (menu.len(), self.widths(menu, Scale::LogOdds));
+        let (p, q) = (first.probabilities(), second.probabilities());
+        assert!(p.len() == n && q.len() == n, "policies over the responses of the menu");
+        let pairs = (0..n).flat_map(|i| (0..i).map(move |j| (i, j)));
+        pairs.map(|(i, j)| (p[i] * q[j] - p[j] * q[i]).abs() * widths[i * n + j]).sum()
+    }
+
     /// The payoffs `M = max(R̂ − width, −B)`, no larger than the truth with the stated confidence.
     ///
     /// The widths are symmetric, so that `M` is not skew: what is feared of `a` against `b` and of `b`
@@ -145,6 +163,9 @@ impl<M: ConfidenceWidth + ?Sized> ConfidenceWidth for &M {
     }
     fn widths(&self, menu: Menu<'_>, scale: Scale) -> Vec<f64> {
         (**self).widths(menu, scale)
+    }
+    fn policy_width(&self, menu: Menu<'_>, first: &Distribution, second: &Distribution) -> f64 {
+        (**self).policy_width(menu, first, second)
     }
     fn pessimistic_game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {
         (**self).pessimistic_game(menu, scale)

@@ -1,9 +1,12 @@
 //! A fitted model of whichever kind, where the kind is known only when the program runs.
 
 use crate::{
-    BradleyTerryModel, ContextualModel, DavidsonModel, FeatureModel, LowRankModel, TabularModel,
+    BootstrapModel, BradleyTerryModel, ContextualModel, DavidsonModel, FeatureModel, LowRankModel,
+    TabularModel,
 };
-use nlhf_core::{ConfidenceWidth, DenseGame, Menu, PreferenceModel, PromptId, ResponseId, Scale};
+use nlhf_core::{
+    ConfidenceWidth, DenseGame, Distribution, Menu, PreferenceModel, PromptId, ResponseId, Scale,
+};
 
 /// Any model that this crate fits.
 #[derive(Debug, Clone)]
@@ -21,6 +24,8 @@ pub enum AnyModel {
     Feature(FeatureModel),
     /// Scores and circular planes.
     LowRank(LowRankModel),
+    /// An ensemble of one of these.
+    Bootstrap(Box<BootstrapModel<AnyModel>>),
 }
 
 macro_rules! from {
@@ -37,6 +42,12 @@ from!(
     ContextualModel => Contextual, FeatureModel => Feature, LowRankModel => LowRank
 );
 
+impl<M: PreferenceModel + Into<AnyModel>> From<BootstrapModel<M>> for AnyModel {
+    fn from(model: BootstrapModel<M>) -> Self {
+        Self::Bootstrap(Box::new(model.map(Into::into)))
+    }
+}
+
 impl AnyModel {
     fn inner(&self) -> &dyn ConfidenceWidth {
         match self {
@@ -46,6 +57,7 @@ impl AnyModel {
             Self::Contextual(model) => model,
             Self::Feature(model) => model,
             Self::LowRank(model) => model,
+            Self::Bootstrap(model) => &**model,
         }
     }
 }
@@ -83,6 +95,10 @@ impl ConfidenceWidth for AnyModel {
 
     fn widths(&self, menu: Menu<'_>, scale: Scale) -> Vec<f64> {
         self.inner().widths(menu, scale)
+    }
+
+    fn policy_width(&self, menu: Menu<'_>, first: &Distribution, second: &Distribution) -> f64 {
+        self.inner().policy_width(menu, first, second)
     }
 
     fn pessimistic_game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {

@@ -9,7 +9,9 @@
 use crate::pair_map::PairMap;
 use crate::{FeatureError, Features};
 use nalgebra::{DMatrix, DVector};
-use nlhf_core::{ConfidenceWidth, DenseGame, Menu, PreferenceModel, PromptId, ResponseId, Scale};
+use nlhf_core::{
+    ConfidenceWidth, DenseGame, Distribution, Menu, PreferenceModel, PromptId, ResponseId, Scale,
+};
 use std::sync::Arc;
 
 /// A fitted linear or bilinear model: parameters, and a feature map that can be exchanged.
@@ -51,7 +53,7 @@ impl FeatureModel {
     }
 
     /// `z` of a pair; zero where features are missing, for which every response is as good as another.
-    fn pair(
+    pub(crate) fn pair(
         &self,
         prompt: PromptId,
         first: ResponseId,
@@ -62,6 +64,38 @@ impl FeatureModel {
         let (a, b) = (columns.column(0), columns.column(1));
         self.map.write(a.as_slice(), b.as_slice(), z.as_mut_slice());
         Some(z)
+    }
+
+    /// The half-width `β‖E z‖_{V⁻¹}` of the mean log-odds of one policy against another over several prompts, each a
+    /// weight, a menu and two policies over it; in nats. No larger than the weighted sum of
+    /// [`ConfidenceWidth::policy_width`], because errors on different prompts are errors of the same parameters.
+    ///
+    /// # Panics
+    /// If a policy does not have one entry a response of its menu.
+    pub fn policies_width(&self, plays: &[(f64, Menu<'_>, &Distribution, &Distribution)]) -> f64 {
+        let mut mean = DVector::zeros(self.parameters.len());
+        let mut apart = 0.0;
+        let mut known = self.ellipsoid.is_some();
+        for (weight, menu, first, second) in plays {
+            let (p, q) = (first.probabilities(), second.probabilities());
+            assert!(p.len() == menu.len() && q.len() == menu.len(), "policies over the menu");
+            let widths = self.widths(*menu, Scale::LogOdds);
+            for (i, j) in pairs(menu.len()) {
+                let share = weight * (p[i] * q[j] - p[j] * q[i]);
+                apart += share.abs() * widths[i * menu.len() + j];
+                let (a, b) = (menu.responses()[i], menu.responses()[j]);
+                match self.pair(menu.prompt(), a, b) {
+                    Some(z) => mean.axpy(share, &z, 1.0),
+                    None => known &= share == 0.0,
+                }
+            }
+        }
+        match &self.ellipsoid {
+            Some(Ellipsoid { whitening, beta }) if known => {
+                (beta * (whitening * mean).norm()).min(apart)
+            }
+            _ => apart,
+        }
     }
 
     fn clipped(&self, log_odds: f64) -> f64 {
@@ -155,6 +189,10 @@ impl ConfidenceWidth for FeatureModel {
 
     fn log_odds_bound(&self) -> f64 {
         self.log_odds_bound
+    }
+
+    fn policy_width(&self, menu: Menu<'_>, first: &Distribution, second: &Distribution) -> f64 {
+        self.policies_width(&[(1.0, menu, first, second)])
     }
 
     fn widths(&self, menu: Menu<'_>, scale: Scale) -> Vec<f64> {

@@ -13,7 +13,7 @@ mod features;
 mod items;
 mod matrix;
 
-use crate::{AnyModel, FeatureError, FeatureTable};
+use crate::{AnyModel, BootstrapModel, FeatureError, FeatureTable};
 use features::{SavedFeatureModel, SavedLowRank};
 use items::{SavedBradleyTerry, SavedContextual, SavedDavidson, SavedTabular};
 use nlhf_core::{PromptId, ResponseId};
@@ -42,6 +42,37 @@ enum Parameters {
     Contextual(SavedContextual),
     Feature(SavedFeatureModel),
     LowRank(SavedLowRank),
+    Bootstrap(SavedBootstrap),
+}
+
+/// An estimate and its resampled copies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedBootstrap {
+    estimate: Box<SavedModel>,
+    members: Vec<SavedModel>,
+    multiplier: f64,
+    /// None if there is no bound.
+    log_odds_bound: Option<f64>,
+}
+
+impl SavedBootstrap {
+    fn restore(
+        &self,
+        around: Surroundings<'_>,
+    ) -> Result<BootstrapModel<AnyModel>, SavedModelError> {
+        let members: Result<Vec<_>, _> = self.members.iter().map(|m| m.restore(around)).collect();
+        let members = members?;
+        if members.is_empty() {
+            return Err(inconsistent("members of an ensemble", "none"));
+        }
+        Ok(BootstrapModel {
+            estimate: self.estimate.restore(around)?,
+            members,
+            multiplier: self.multiplier,
+            log_odds_bound: self.log_odds_bound.map_or(Ok(f64::INFINITY), check_bound)?,
+        })
+    }
 }
 
 /// What is needed of another data set to restore a model over it.
@@ -97,8 +128,8 @@ impl SavedModel {
     /// The parameters of a model, `prompt_name` and `response_name` telling the name of each id.
     pub fn new<'a>(
         model: &AnyModel,
-        prompt_name: impl Fn(PromptId) -> &'a str,
-        response_name: impl Fn(ResponseId) -> &'a str,
+        prompt_name: &dyn Fn(PromptId) -> &'a str,
+        response_name: &dyn Fn(ResponseId) -> &'a str,
     ) -> Self {
         let mut names = NamesUsed::default();
         let parameters = match model {
@@ -114,6 +145,18 @@ impl SavedModel {
             }
             AnyModel::Feature(model) => Parameters::Feature(SavedFeatureModel::new(model)),
             AnyModel::LowRank(model) => Parameters::LowRank(SavedLowRank::new(model, &mut names)),
+            AnyModel::Bootstrap(model) => {
+                let save = |member: &AnyModel| Self::new(member, prompt_name, response_name);
+                Parameters::Bootstrap(SavedBootstrap {
+                    estimate: Box::new(save(&model.estimate)),
+                    members: model.members.iter().map(save).collect(),
+                    multiplier: model.multiplier,
+                    log_odds_bound: model
+                        .log_odds_bound
+                        .is_finite()
+                        .then_some(model.log_odds_bound),
+                })
+            }
         };
         Self {
             prompts: names.prompts.into_iter().map(|id| prompt_name(id).to_owned()).collect(),
@@ -131,6 +174,7 @@ impl SavedModel {
             Parameters::Contextual(_) => "contextual",
             Parameters::Feature(model) => model.kind(),
             Parameters::LowRank(model) => model.kind(),
+            Parameters::Bootstrap(model) => model.estimate.kind(),
         }
     }
 
@@ -140,13 +184,17 @@ impl SavedModel {
             Parameters::Feature(model) => Some(model.shape()),
             Parameters::LowRank(model) => model.shape(),
             Parameters::Contextual(model) => Some(model.shape()),
+            Parameters::Bootstrap(model) => model.estimate.features(),
             _ => None,
         }
     }
 
     /// The names that the model knows something of: prompts and responses.
     pub fn names(&self) -> (&[String], &[String]) {
-        (&self.prompts, &self.responses)
+        match &self.parameters {
+            Parameters::Bootstrap(model) => model.estimate.names(),
+            _ => (&self.prompts, &self.responses),
+        }
     }
 
     /// The model over the ids and features of a data set.
@@ -165,6 +213,7 @@ impl SavedModel {
             Parameters::Contextual(model) => model.restore(&ids, around)?.into(),
             Parameters::Feature(model) => model.restore(around)?.into(),
             Parameters::LowRank(model) => model.restore(&ids, around)?.into(),
+            Parameters::Bootstrap(model) => model.restore(around)?.into(),
         })
     }
 }

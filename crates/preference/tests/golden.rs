@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use nlhf_core::{
-    Comparison, ConfidenceWidth, FitPreference, FitStatus, Label, PromptId, ResponseId, Weight,
+    Comparison, Confidence, ConfidenceWidth, Distribution, FitPreference, FitStatus, Label, Menus,
+    PreferenceModel, PromptId, ResponseId, Weight,
 };
 use nlhf_preference::{
-    BradleyTerryFit, FeatureFit, FeatureTable, Features, LogisticConfig, WidthMultiplier,
+    BradleyTerryFit, FeatureFit, FeatureTable, Features, FiniteClassFit, LogisticConfig,
+    LowRankFit, WidthMultiplier,
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -35,6 +37,10 @@ enum Estimate {
     SkewWedge {
         phi: Vec<Vec<f64>>,
         theta: Vec<Vec<f64>>,
+        #[serde(rename = "Theta_rank2")]
+        rank_two: Vec<Vec<f64>>,
+        #[serde(rename = "obj_rank2")]
+        objective: f64,
         #[serde(flatten)]
         rest: Wedge,
     },
@@ -118,7 +124,7 @@ fn estimates() {
                     assert!((got - want).abs() < 1e-12, "{got} and {want}");
                 }
             }
-            Estimate::SkewWedge { phi, theta, rest } => {
+            Estimate::SkewWedge { phi, theta, rank_two, objective, rest } => {
                 let pairs = rest.pairs.iter().zip(rest.y.iter().zip(&rest.w));
                 let data: Vec<Comparison> =
                     pairs.map(|(&(i, j), (&y, &w))| judged(i, j, y, w)).collect();
@@ -133,6 +139,13 @@ fn estimates() {
                     }
                 }
                 assert_eq!(parameters.next(), None);
+                // Rank two: the reference holds Θ by a ridge, this fit by next to nothing, so that it fits closer.
+                let fit = LowRankFit::features(features(&phi), 1, unbound(1e-9)).unwrap();
+                let fit = fit.without_scores().with_plane_penalty(1e-9).unwrap();
+                let fitted = fit.fit(&data).unwrap();
+                let got = fitted.evidence.log_loss_nats * fitted.evidence.total_weight;
+                let squares: f64 = rank_two.iter().flatten().map(|x| x * x).sum();
+                assert!(got <= (objective - squares / 4.0) * (1.0 + 1e-6), "{got}");
             }
         }
     }
@@ -149,6 +162,21 @@ struct Ellipsoid {
     gamma: Vec<Vec<f64>>,
     #[serde(rename = "kappa_B2")]
     kappa: f64,
+    p: Vec<f64>,
+    q: Vec<f64>,
+    #[serde(rename = "policy_bonus")]
+    policy_gamma: f64,
+    finite_class: Vec<Vec<Vec<f64>>>,
+    gamma_finite_lam1: Vec<Vec<f64>>,
+}
+
+/// A preference given by its table.
+struct Given(Vec<Vec<f64>>);
+
+impl PreferenceModel for Given {
+    fn log_odds(&self, _: PromptId, a: ResponseId, b: ResponseId) -> f64 {
+        self.0[a.index()][b.index()]
+    }
 }
 
 #[test]
@@ -172,6 +200,21 @@ fn elliptical_widths() {
                 let (a, b) = (ResponseId::from_index(i), ResponseId::from_index(j));
                 let got = model.log_odds_width(PromptId::new(0), a, b);
                 assert!((got - case.gamma[i][j]).abs() < 1e-12, "{got} at {i}, {j}");
+            }
+        }
+        let mut menus = Menus::new();
+        let ids: Vec<ResponseId> = (0..n).map(ResponseId::from_index).collect();
+        menus.push(PromptId::new(0), &ids).unwrap();
+        let [p, q] = [&case.p, &case.q].map(|masses| Distribution::from_masses(masses).unwrap());
+        let got = model.policy_width(menus.get(0), &p, &q);
+        assert!((got - case.policy_gamma).abs() < 1e-12, "{got}");
+        let class = case.finite_class.into_iter().map(Given).collect();
+        let fit = FiniteClassFit::new(class, Confidence::new(0.95).unwrap()).unwrap();
+        let model = fit.with_uncertainty_ratio(1.0).unwrap().fit(&data).unwrap().model;
+        for (i, row) in case.gamma_finite_lam1.iter().enumerate() {
+            for (j, want) in row.iter().enumerate() {
+                let got = model.uncertainty_ratio(PromptId::new(0), ids[i], ids[j]);
+                assert!((got - want).abs() < 1e-12, "{got} and {want}");
             }
         }
     }

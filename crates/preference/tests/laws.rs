@@ -7,8 +7,9 @@ use nlhf_core::{
     ResponseId, Scale, SeedTree, Stream, Weight,
 };
 use nlhf_preference::{
-    BradleyTerryFit, ContextualFit, Crowd, CrowdConfig, DavidsonFit, FeatureFit, FeatureTable,
-    Features, LogisticConfig, LowRankFit, PairCounts, TabularFit,
+    BootstrapFit, BradleyTerryFit, Cluster, ContextualFit, Crowd, CrowdConfig, DavidsonFit,
+    FeatureFit, FeatureTable, Features, FiniteClassFit, LogisticConfig, LowRankFit, PairCounts,
+    TabularFit,
 };
 use nlhf_testkit::{check_confidence_width, check_preference_model, random_general, strategies};
 use proptest::prelude::*;
@@ -45,6 +46,17 @@ fn prompts() -> Arc<FeatureTable> {
     Arc::new(FeatureTable::new(2, values.entries().to_vec()).unwrap())
 }
 
+/// A preference that is given.
+struct Fixed(u32);
+
+impl PreferenceModel for Fixed {
+    fn log_odds(&self, x: PromptId, a: ResponseId, b: ResponseId) -> f64 {
+        let score =
+            |r: ResponseId| ((1 + x.index() + r.index()) as f64 * f64::from(1 + self.0)).sin();
+        score(a) - score(b)
+    }
+}
+
 /// Something to do with each fit.
 trait WithFit {
     fn call<F>(&self, fit: &F)
@@ -64,6 +76,14 @@ fn with_every_fit(with: &impl WithFit) {
     with.call(&LowRankFit::items(1, config).unwrap());
     with.call(&LowRankFit::items(2, config).unwrap().without_scores());
     with.call(&LowRankFit::features(features(), 1, config).unwrap());
+    let level = Confidence::new(0.9).unwrap();
+    for cluster in [Cluster::Comparison, Cluster::Prompt] {
+        let inner = BradleyTerryFit::new(config).unwrap();
+        with.call(&BootstrapFit::new(inner, 5, cluster, level, SeedTree::new(4)).unwrap());
+    }
+    let class = || (0..4).map(Fixed).collect();
+    with.call(&FiniteClassFit::new(class(), level).unwrap());
+    with.call(&FiniteClassFit::new(class(), level).unwrap().with_uncertainty_ratio(0.5).unwrap());
     with.call(&LowRankFit::network(features(), 1, 3, config, SeedTree::new(2)).unwrap());
 }
 

@@ -39,11 +39,9 @@ impl ModelFile {
         cross_validation: Option<Score>,
     ) -> Self {
         let dataset = &problem.dataset;
-        let model = SavedModel::new(
-            &fitted.model,
-            |x| dataset.prompts.name(x.index()),
-            |a| dataset.responses.name(a.index()),
-        );
+        let model = SavedModel::new(&fitted.model, &|x| dataset.prompts.name(x.index()), &|a| {
+            dataset.responses.name(a.index())
+        });
         // Its ids mean nothing elsewhere.
         let evidence = FitEvidence { separation: None, ..fitted.evidence.clone() };
         let written_by = concat!("nlhf ", env!("CARGO_PKG_VERSION")).to_owned();

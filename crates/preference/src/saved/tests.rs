@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    BradleyTerryFit, ContextualFit, DavidsonFit, FeatureFit, Features, LogisticConfig, LowRankFit,
-    TabularFit,
+    BootstrapFit, BradleyTerryFit, Cluster, ContextualFit, DavidsonFit, FeatureFit, Features,
+    LogisticConfig, LowRankFit, TabularFit,
 };
 use nlhf_core::{
     Comparison, Confidence, ConfidenceWidth, FitPreference, Label, Menus, PreferenceModel, SeedTree,
@@ -38,6 +38,9 @@ fn every_model(order_effect: bool) -> Vec<AnyModel> {
     menus.push(PromptId::new(0), &ids).unwrap();
     let few = Arc::new(features.principal_components(3, &menus).unwrap());
     let prompts = Arc::new(table(2, 9.0));
+    let ensemble = LowRankFit::items(1, config).unwrap();
+    let (unit, level) = (Cluster::Comparison, Confidence::new(0.9).unwrap());
+    let ensemble = BootstrapFit::new(ensemble, 5, unit, level, SeedTree::new(3)).unwrap();
     let projected = ContextualFit::new(Arc::clone(&prompts), config).unwrap();
     let projected = projected.with_components(1).unwrap();
     let tabular = TabularFit::new(30, confidence).with_order_effect(order_effect);
@@ -54,11 +57,12 @@ fn every_model(order_effect: bool) -> Vec<AnyModel> {
         FeatureFit::bilinear(few, config).unwrap().fit(&data).unwrap().model.into(),
         low_rank.fit(&data).unwrap().model.into(),
         network.fit(&data).unwrap().model.into(),
+        ensemble.fit(&data).unwrap().model.into(),
     ]
 }
 
 fn saved(model: &AnyModel) -> SavedModel {
-    SavedModel::new(model, |x| ["p", "q"][x.index()], |a| NAMES[a.index()])
+    SavedModel::new(model, &|x| ["p", "q"][x.index()], &|a| NAMES[a.index()])
 }
 
 #[test]
@@ -163,7 +167,12 @@ fn missing_features_and_broken_parts_are_told() {
     for model in every_model(false) {
         let text = serde_json::to_string(&saved(&model)).unwrap();
         let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let parameters = value["parameters"].as_object_mut().unwrap();
+        let ensemble = value["kind"] == "bootstrap";
+        let mut parameters = &mut value["parameters"];
+        if ensemble {
+            parameters = &mut parameters["estimate"]["parameters"];
+        }
+        let parameters = parameters.as_object_mut().unwrap();
         for key in ["pairs", "scores", "values", "parameters"] {
             let Some(mut part) = parameters.get_mut(key) else { continue };
             if part.is_object() {

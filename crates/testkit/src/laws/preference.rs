@@ -2,7 +2,8 @@
 
 use nlhf_core::logistic::sigmoid;
 use nlhf_core::{
-    ConfidenceWidth, Menu, Menus, PreferenceModel, PromptId, ResponseId, Scale, ZeroSumGame,
+    ConfidenceWidth, Distribution, Menu, Menus, PreferenceModel, PromptId, ResponseId, Scale,
+    ZeroSumGame,
 };
 
 const SCALES: [Scale; 2] = [Scale::Probability, Scale::LogOdds];
@@ -59,6 +60,7 @@ pub fn check_preference_model<M: PreferenceModel + ?Sized>(model: &M, menus: &Me
 /// * A width is finite, non-negative, symmetric to the last bit and zero on the diagonal, on both
 ///   scales; that of probabilities is at most a quarter of that of log-odds, and at most 1.
 /// * `|log_odds| ≤ log_odds_bound`.
+/// * `policy_width` is zero for a policy against itself and at most the mean width of pairs.
 /// * `widths` holds the pairwise widths, and `pessimistic_game` is below `game`, above the floor, and
 ///   equal to `max(game − widths, floor)`; all within 1e-9 of `1 + |·|`, because a batch adds up in
 ///   another order.
@@ -94,6 +96,38 @@ pub fn check_confidence_width<M: ConfidenceWidth + ?Sized>(model: &M, menus: &Me
         for scale in SCALES {
             check_batch(model, menu, scale);
         }
+        check_policy_width(model, menu);
+    }
+}
+
+/// Between policies that play one response each it is the width of the pair, a policy against itself has none, and no
+/// width exceeds the mean of those of the pairs.
+fn check_policy_width<M: ConfidenceWidth + ?Sized>(model: &M, menu: Menu<'_>) {
+    let n = menu.len();
+    let widths = model.widths(menu, Scale::LogOdds);
+    let falling = (0..n).map(|k| -(k as f64)).collect();
+    let falling = Distribution::from_logits(falling).expect("finite logits");
+    let even = Distribution::uniform(n);
+    for (p, q) in [(&even, &falling), (&falling, &even), (&even, &even), (&falling, &falling)] {
+        let width = model.policy_width(menu, p, q);
+        let (left, right) = (p.probabilities(), q.probabilities());
+        let mean = |(i, p): (usize, &f64)| -> f64 {
+            right.iter().enumerate().map(|(j, q)| p * q * widths[i * n + j]).sum()
+        };
+        let mean: f64 = left.iter().enumerate().map(mean).sum();
+        let valid = width >= 0.0 && width <= mean + 1e-9 * (1.0 + mean);
+        assert!(valid, "the width of policies of {menu:?} is {width}, of the pairs {mean}");
+        let same = std::ptr::eq(p, q);
+        assert!(!same || width <= 1e-9 * (1.0 + mean), "a policy against itself: {width}");
+    }
+    let point = |k: usize| {
+        let masses: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i == k))).collect();
+        Distribution::from_masses(&masses).expect("one positive mass")
+    };
+    for (i, j) in (0..n).flat_map(|i| (0..i).map(move |j| (i, j))) {
+        let (width, pair) = (model.policy_width(menu, &point(i), &point(j)), widths[i * n + j]);
+        let near = width <= pair * (1.0 + 1e-9) + 1e-12;
+        assert!(near, "playing {i} against {j} in {menu:?}: {width}, the pair alone {pair}");
     }
 }
 
