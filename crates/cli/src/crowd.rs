@@ -2,7 +2,7 @@
 
 use crate::input::Problem;
 use nlhf::core::{Menus, SeedTree};
-use nlhf::data::{Dataset, Format, Names};
+use nlhf::data::{BothBad, Dataset, Format, Names};
 use nlhf::preference::{Crowd, CrowdConfig};
 
 /// Judgements on each pair of candidates in the embedded offline data.
@@ -44,9 +44,11 @@ fn problem(crowd: Crowd, comparisons: Vec<nlhf::core::Comparison>) -> Problem {
         has_split: false,
         n_self_comparisons: 0,
         n_both_bad: 0,
+        both_bad: BothBad::default(),
         n_unlisted: 0,
         menus,
         format: Format::Explicit,
+        texts: None,
     };
     let features = crowd.features();
     Problem::new(dataset, Some(features), Some(crowd))

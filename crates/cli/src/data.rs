@@ -1,19 +1,20 @@
 //! `nlhf data`: what a file of comparisons holds, and what it can bear.
 
 use crate::fit::Unit;
-use crate::input::{DataArgs, Problem};
+use crate::input::{self, DataArgs, Problem};
 use crate::model::{ModelArgs, ModelKind, grid};
 use crate::progress::Progress;
 use crate::{Global, Outcome, outputs};
 use clap::Args;
 use nlhf::core::{Label, ResponseId, SeedTree};
+use nlhf::data::BothBad;
 use nlhf::preference::evidence::{
     Agreement, CrossValidation, OrderStatistics, Transitivity, agreement, connectivity,
     cross_validate, order_statistics, transitivity,
 };
 use serde::Serialize;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 mod summary;
 
@@ -34,6 +35,12 @@ pub(crate) struct DataCommand {
     /// What is held out as a whole: prompts, to see how well models do on new ones, or comparisons
     #[arg(long, value_enum, default_value = "comparison", help_heading = "Tests")]
     by: Unit,
+    /// Write the comparisons here by ids, as explicit JSONL
+    #[arg(long, value_name = "OUT.jsonl", help_heading = "Output")]
+    explicit: Option<PathBuf>,
+    /// Write the comparisons here as prompt, chosen and rejected texts for trainers; ties are left out
+    #[arg(long, value_name = "OUT.jsonl", requires = "comparisons", help_heading = "Output")]
+    pairs: Option<PathBuf>,
     /// Write everything here, with all names
     #[arg(long, value_name = "REPORT.json", help_heading = "Output")]
     report: Option<PathBuf>,
@@ -43,6 +50,8 @@ const AFTER_HELP: &str = "\
 Examples:
   nlhf data comparisons.jsonl
   nlhf data battles.csv --report data.json
+  nlhf data hh.jsonl.gz --text-features --by prompt
+  nlhf data comparisons.jsonl --responses r.jsonl --prompts p.jsonl --pairs trl.jsonl
   nlhf data comparisons.jsonl --responses responses.jsonl \\
     --response-embeddings responses.npy --by prompt
 
@@ -66,6 +75,7 @@ struct Findings {
     n_held_out: usize,
     n_ties: usize,
     n_both_bad: usize,
+    both_bad_dropped: bool,
     n_self_comparisons: usize,
     n_unlisted: usize,
     n_annotators: usize,
@@ -104,17 +114,30 @@ struct NamedComponent {
 }
 
 pub(crate) fn run(args: &DataCommand, global: &Global) -> anyhow::Result<Outcome> {
-    let inputs = args.data.files();
-    let report = args.report.as_deref();
-    outputs::check_distinct(&report.into_iter().collect::<Vec<_>>(), &inputs)?;
-    let mut report = report.map(outputs::open).transpose()?;
-    let problem = Problem::load_any(&args.data, global)?;
+    let wanted = [&args.report, &args.explicit, &args.pairs].map(|path| path.as_deref());
+    let outputs: Vec<&Path> = wanted.into_iter().flatten().collect();
+    outputs::check_distinct(&outputs, &args.data.files())?;
+    let open = |path: Option<&Path>| path.map(outputs::open).transpose();
+    let [mut report, mut explicit, mut pairs] =
+        [open(wanted[0])?, open(wanted[1])?, open(wanted[2])?];
+    let problem = Problem::load_with_texts(&args.data, global, args.pairs.is_some())?;
+    if let Some(file) = &mut explicit {
+        for line in problem.dataset.explicit_lines() {
+            file.write_line(&line)?;
+        }
+    }
+    if let (Some(file), Some(path)) = (&mut pairs, &args.data.comparisons) {
+        let texts = input::texts(&args.data, &problem.dataset)?;
+        for line in problem.dataset.pair_lines(&texts, path)? {
+            file.write_line(&line)?;
+        }
+    }
     let findings = look(args, global, &problem)?;
     if let Some(file) = &mut report {
         serde_json::to_writer_pretty(&mut *file, &findings).map_err(std::io::Error::from)?;
         file.write_all(b"\n")?;
     }
-    if let Some(file) = report {
+    for file in [report, explicit, pairs].into_iter().flatten() {
         file.commit()?;
     }
     if !global.quiet {
@@ -162,6 +185,7 @@ fn look(args: &DataCommand, global: &Global, problem: &Problem) -> anyhow::Resul
         n_held_out: problem.held_out.len(),
         n_ties: all.iter().filter(|c| c.label == Label::TIE && c.first != c.second).count(),
         n_both_bad: dataset.n_both_bad,
+        both_bad_dropped: dataset.both_bad == BothBad::Drop,
         n_self_comparisons: dataset.n_self_comparisons,
         n_unlisted: dataset.n_unlisted,
         n_annotators: dataset.annotators.len(),

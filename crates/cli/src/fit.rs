@@ -127,7 +127,8 @@ pub(crate) fn run(args: &FitArgs, global: &Global) -> anyhow::Result<Outcome> {
     if let Some(file) = &mut output {
         let best = findings.cross_validation.as_ref().and_then(|cv| cv.scores.first());
         let score = best.filter(|score| score.failure.is_none()).cloned();
-        let model = ModelFile::new(&fitted, &problem, findings.held_out, score);
+        let model =
+            ModelFile::new(&fitted, &problem, findings.held_out, score, problem.text_features);
         serde_json::to_writer(&mut *file, &model).map_err(std::io::Error::from)?;
         file.write_all(b"\n")?;
     }

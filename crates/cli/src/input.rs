@@ -2,9 +2,12 @@
 
 use crate::{Global, render};
 use anyhow::{Context, bail, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use nlhf::core::{Comparison, SeedTree};
-use nlhf::data::{Catalog, DataError, Dataset, ReadOptions, read_comparisons, read_embeddings};
+use nlhf::data::{
+    BothBad, Catalog, DataError, Dataset, Matrix, ReadOptions, TextFeatures, Texts,
+    read_comparisons, read_embeddings, read_texts,
+};
 use nlhf::preference::{Crowd, FeatureTable, Features};
 use std::path::{Path, PathBuf};
 
@@ -12,8 +15,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct DataArgs {
-    /// Comparisons: JSONL (prompt_id, response_a_id, response_b_id, label), TRL preference JSONL
-    /// (prompt, chosen, rejected) or battles CSV (model_a, model_b, winner), plain or gzip
+    /// Comparisons: JSONL (prompt_id, response_a_id, response_b_id, label), preference pairs JSONL
+    /// (chosen, rejected; prompt) or battles, JSONL or CSV (model_a, model_b, winner); plain, gzip or zstd
     #[arg(value_name = "COMPARISONS")]
     pub(crate) comparisons: Option<PathBuf>,
     /// Candidates: JSONL with response_id and prompt_id
@@ -30,12 +33,28 @@ pub(crate) struct DataArgs {
     /// depend on the prompt
     #[arg(long, value_name = "FILE", requires = "prompts")]
     pub(crate) prompt_embeddings: Option<PathBuf>,
+    /// Hash the texts of the candidates into so many features, in place of embeddings: those of
+    /// chosen/rejected pairs, or the field "text" of --responses and "prompt" or "text" of --prompts
+    #[arg(long, value_name = "BUCKETS", num_args = 0..=1, default_missing_value = "256", requires = "comparisons",
+          conflicts_with_all = ["response_embeddings", "prompt_embeddings"])]
+    pub(crate) text_features: Option<usize>,
     /// Leave out comparisons of responses that --responses does not list; without it they are errors
     #[arg(long, requires = "responses")]
     pub(crate) skip_unlisted: bool,
+    /// What to do with battles in which both responses were bad
+    #[arg(long, value_enum, default_value = "tie", requires = "comparisons")]
+    pub(crate) both_bad: BothBadRule,
     /// Keep prompts with one candidate, which can only be answered with it; without it they are errors
     #[arg(long, requires = "comparisons")]
     pub(crate) allow_single_candidates: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BothBadRule {
+    /// A tie
+    Tie,
+    /// Left out
+    Drop,
 }
 
 impl DataArgs {
@@ -60,6 +79,8 @@ pub(crate) struct Problem {
     pub(crate) features: Option<Features>,
     /// Embeddings of the prompts by themselves.
     pub(crate) prompt_features: Option<FeatureTable>,
+    /// Buckets of hashed texts, if the features are those.
+    pub(crate) text_features: Option<usize>,
     /// The simulated crowd behind the embedded data.
     pub(crate) truth: Option<Crowd>,
 }
@@ -81,12 +102,26 @@ impl Problem {
 
     /// The same, also if all rows are held out.
     pub(crate) fn load_any(args: &DataArgs, global: &Global) -> anyhow::Result<Self> {
+        Self::load_with_texts(args, global, false)
+    }
+
+    /// The same with the texts of prompts and responses, where there are any.
+    pub(crate) fn load_with_texts(
+        args: &DataArgs,
+        global: &Global,
+        keep_texts: bool,
+    ) -> anyhow::Result<Self> {
         let Some(comparisons) = &args.comparisons else {
             return crate::crowd::offline_problem(SeedTree::new(global.seed));
         };
         let options = ReadOptions {
             skip_unlisted: args.skip_unlisted,
             allow_single_candidates: args.allow_single_candidates,
+            both_bad: match args.both_bad {
+                BothBadRule::Tie => BothBad::Tie,
+                BothBadRule::Drop => BothBad::Drop,
+            },
+            keep_texts: keep_texts || args.text_features.is_some(),
         };
         let dataset = match read_comparisons(comparisons, catalog(args)?, options) {
             Err(error @ DataError::SingleCandidate { .. }) => {
@@ -107,6 +142,12 @@ impl Problem {
         if !global.quiet {
             report_oddities(comparisons, &dataset);
         }
+        if let Some(buckets) = args.text_features {
+            let (features, prompt_features) = text_features(args, &dataset, buckets)?;
+            let text_features = Some(buckets);
+            let problem = Self::new(dataset, Some(features), None);
+            return Ok(Self { prompt_features, text_features, ..problem });
+        }
         let prompt_features = prompt_features(args, &dataset)?;
         let features = features(args, &dataset, prompt_features.as_ref())?;
         Ok(Self { prompt_features, ..Self::new(dataset, features, None) })
@@ -116,16 +157,20 @@ impl Problem {
         let prompt_features = features.as_ref().and_then(|features| features.prompts().cloned());
         let training = dataset.train().copied().collect();
         let held_out = dataset.held_out().copied().collect();
-        Self { dataset, training, held_out, features, prompt_features, truth }
+        Self { dataset, training, held_out, features, prompt_features, text_features: None, truth }
     }
 }
 
 /// Says what was left out or read in a way that one may want to know of.
 fn report_oddities(path: &Path, dataset: &Dataset) {
+    let both_bad = match dataset.both_bad {
+        BothBad::Tie => "with both responses bad: taken for ties",
+        BothBad::Drop => "with both responses bad: left out",
+    };
     for (n, what) in [
         (dataset.n_unlisted, "of responses that are not listed: left out"),
         (dataset.n_self_comparisons, "of a response with itself: left out of the fit"),
-        (dataset.n_both_bad, "with both responses bad: taken for ties"),
+        (dataset.n_both_bad, both_bad),
     ] {
         if n > 0 {
             eprintln!("nlhf: {}: {} {what}", path.display(), render::counted(n, "comparison"));
@@ -142,6 +187,46 @@ fn catalog(args: &DataArgs) -> anyhow::Result<Option<Catalog>> {
         (None, Some(prompts)) => Some(Catalog::from_prompts(prompts)?),
         (None, None) => None,
     })
+}
+
+/// What prompts and responses say: from lists of their own, or from the comparisons.
+pub(crate) fn texts(args: &DataArgs, dataset: &Dataset) -> anyhow::Result<Texts> {
+    let mut texts = dataset.texts.clone().unwrap_or_default();
+    if let Some(prompts) = &args.prompts {
+        texts.prompts = read_texts(prompts)?;
+    }
+    if let Some(responses) = &args.responses {
+        texts.responses = read_texts(responses)?;
+    }
+    ensure!(
+        texts.responses.len() == dataset.responses.len(),
+        "expected texts of the responses: comparisons with \"chosen\" and \"rejected\" texts, or --responses \
+         FILE.jsonl with \"text\"; found comparisons by id"
+    );
+    Ok(texts)
+}
+
+/// Hashed features of responses, and of prompts where their texts are known.
+fn text_features(
+    args: &DataArgs,
+    dataset: &Dataset,
+    buckets: usize,
+) -> anyhow::Result<(Features, Option<FeatureTable>)> {
+    let hashed = TextFeatures::new(buckets, 0).context("--text-features")?;
+    let texts = texts(args, dataset)?;
+    let mut asked = vec![""; dataset.responses.len()];
+    let known = texts.prompts.len() == dataset.prompts.len();
+    if known {
+        for menu in dataset.menus.iter() {
+            for response in menu.responses() {
+                asked[response.index()] = &texts.prompts[menu.prompt().index()];
+            }
+        }
+    }
+    let table = |matrix: Matrix| FeatureTable::new(matrix.ncols, matrix.values);
+    let responses = table(hashed.rows(&texts.responses, Some(&asked)))?;
+    let prompts = if known { Some(table(hashed.rows(&texts.prompts, None))?) } else { None };
+    Ok((Features::new(responses, None)?, prompts))
 }
 
 fn prompt_features(args: &DataArgs, dataset: &Dataset) -> anyhow::Result<Option<FeatureTable>> {

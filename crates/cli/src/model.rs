@@ -359,7 +359,8 @@ impl ModelArgs {
 
     fn features(&self, problem: &Problem, default: Option<usize>) -> anyhow::Result<Arc<Features>> {
         let features = problem.features.clone().context(
-            "this model needs features: give --responses FILE.jsonl and --response-embeddings FILE.npy",
+            "this model needs features: give --responses FILE.jsonl and --response-embeddings FILE.npy, or \
+             --text-features",
         )?;
         match self.components.or(default) {
             Some(0) => bail!("--components must be at least 1, but is 0"),

@@ -115,3 +115,38 @@ fn an_order_effect_is_fitted_and_told() {
         assert!(stdout(&output).contains("order effect +1.0"), "{}", stdout(&output));
     }
 }
+
+#[test]
+fn comparisons_come_out_in_other_forms_and_go_in_again() {
+    let room = Room::new();
+    let pairs = concat!(
+        "{\"chosen\": \"Why? Because it is so.\", \"rejected\": \"Why? No.\"}\n",
+        "{\"chosen\": \"Why? Because it is so.\", \"rejected\": \"Why? Leave me alone.\"}\n",
+        "{\"chosen\": \"How? Slowly.\", \"rejected\": \"How? Yes.\"}\n",
+    );
+    let data = room.file("pairs.jsonl", pairs);
+    let (explicit, trl) = (room.path("explicit.jsonl"), room.path("trl.jsonl"));
+    let (explicit, trl) = (explicit.to_str().unwrap(), trl.to_str().unwrap());
+    let output = nlhf(&["data", &data, "--explicit", explicit, "--pairs", trl]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = std::fs::read_to_string(trl).unwrap();
+    let line = "{\"prompt\":\"How?\",\"chosen\":\" Slowly.\",\"rejected\":\" Yes.\"}";
+    assert!(text.contains(line), "{text}");
+    let text = std::fs::read_to_string(explicit).unwrap();
+    assert!(text.contains("\"response_a_id\":\"1.chosen\""), "{text}");
+    // The texts make features, and a model of them is found again only with the same.
+    let model = room.path("model.json");
+    let model = model.to_str().unwrap();
+    let fit = ["fit", trl, "--text-features", "64", "--model", "linear", "--folds", "0"];
+    let output = nlhf(&[&fit[..], &["--output", model]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(nlhf(&["fit", trl, "--text-features", "64", "--fitted", model]).status.success());
+    assert_refused(&nlhf(&["fit", trl, "--fitted", model]), "expected --text-features 64");
+    assert_refused(&nlhf(&["fit", trl, "--text-features", "100"]), "a power of two");
+    // Ids alone say nothing.
+    assert_refused(&nlhf(&["data", explicit, "--pairs", trl]), "expected texts of the responses");
+    assert_refused(
+        &nlhf(&["data", explicit, "--text-features"]),
+        "expected texts of the responses",
+    );
+}

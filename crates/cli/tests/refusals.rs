@@ -45,7 +45,11 @@ fn bad_comparisons_are_refused_by_file_and_line() {
     let own =
         "{\"prompt_id\": \"p\", \"response_a_id\": \"a\", \"response_b_id\": \"a\", \"label\": 1}";
     let own = room.file("own.jsonl", &format!("{good}\n{own}\n"));
-    assert_refused(&nlhf(&["offline", &own]), "own.jsonl:2: expected two candidates or more");
+    // A prompt whose only comparison is of a response with itself: counted, left out, and said.
+    let output = nlhf(&["offline", &own]);
+    assert!(output.status.success());
+    assert!(stderr(&output).contains("1 comparison of a response with itself: left out"));
+    assert!(stdout(&output).contains("1 prompt"));
     let battles = room.file("b.csv", "model_a,model_b,winner\r\nx,y,tie\r\nx,y,nobody\r\n");
     assert_refused(&nlhf(&["offline", &battles]), "b.csv:3: expected \"winner\"");
     let empty = room.file("empty.jsonl", "");

@@ -168,6 +168,36 @@ impl Catalog {
     }
 }
 
+/// The field `text`, or else `prompt` or `response`, of each line of a file of prompts or responses, in the order of
+/// the lines.
+///
+/// # Errors
+/// If the file cannot be read, or a line has no such field.
+pub fn read_texts(path: &Path) -> Result<Vec<String>, DataError> {
+    #[derive(Deserialize)]
+    struct TextRow<'a> {
+        #[serde(borrow, default)]
+        text: Field<'a>,
+        #[serde(borrow, default)]
+        prompt: Field<'a>,
+        #[serde(borrow, default)]
+        response: Field<'a>,
+    }
+    let mut lines = LineReader::open(path)?;
+    let mut texts = Vec::new();
+    while let Some(line) = lines.next_line()? {
+        let place = Place { path, line: line.number };
+        let row: TextRow<'_> = parse_object(line.text, place)?;
+        let said = [row.text, row.prompt, row.response];
+        let said = said.into_iter().find(Field::is_present).unwrap_or_default();
+        match said {
+            Field::Text(text) => texts.push(text.into_owned()),
+            other => return Err(place.error("\"text\" to be a string", other.found())),
+        }
+    }
+    Ok(texts)
+}
+
 fn duplicate(place: Place<'_>, field: &str, name: &str) -> DataError {
     place.error(format!("each \"{field}\" once"), format!("{} again", quoted(name)))
 }
@@ -194,6 +224,17 @@ mod tests {
         assert_eq!(alone.prompts.iter().collect::<Vec<_>>(), ["2", "p1"]);
         assert_eq!(alone.prompt_of_response, [PromptId::new(0), PromptId::new(1)]);
         assert_eq!(Catalog::from_prompts(&prompts.path).unwrap().prompts.len(), 2);
+    }
+
+    #[test]
+    fn texts_stand_in_the_order_of_the_lines() {
+        let file = written("r.jsonl", "{\"text\": \"a\\n\"}\n\n{\"id\": 1, \"text\": \"b\"}\n");
+        assert_eq!(read_texts(&file.path).unwrap(), ["a\n", "b"]);
+        let file = written("r.jsonl", RESPONSES);
+        let error = read_texts(&file.path).unwrap_err().to_string();
+        assert!(
+            error.ends_with("r.jsonl:3: expected \"text\" to be a string, found a line without it")
+        );
     }
 
     #[test]

@@ -11,8 +11,60 @@ pub enum Format {
     Explicit,
     /// JSONL with `prompt, chosen, rejected`, as TRL reads it.
     Trl,
+    /// JSONL with `chosen, rejected` that begin with the prompt.
+    TrlImplicit,
+    /// JSONL with `chosen, rejected`, transcripts of `Human:` and `Assistant:` as Anthropic's HH.
+    Transcripts,
+    /// JSONL with `chosen, rejected, score_chosen, score_rejected`, as `ultrafeedback_binarized`.
+    Scored,
     /// CSV with `model_a, model_b, winner`.
     Battles,
+    /// JSONL with `model_a, model_b, winner`.
+    Arena,
+}
+
+impl Format {
+    /// What its lines look like.
+    pub fn fields(self) -> &'static str {
+        match self {
+            Self::Explicit => "\"prompt_id\", \"response_a_id\", \"response_b_id\" and \"label\"",
+            Self::Trl => "\"prompt\", \"chosen\" and \"rejected\"",
+            Self::TrlImplicit => "\"chosen\" and \"rejected\" that begin with the prompt",
+            Self::Transcripts => "\"chosen\" and \"rejected\" transcripts",
+            Self::Scored => "\"chosen\", \"rejected\", \"score_chosen\" and \"score_rejected\"",
+            Self::Battles | Self::Arena => "\"model_a\", \"model_b\" and \"winner\"",
+        }
+    }
+}
+
+/// What is to become of battles in which both responses were bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum BothBad {
+    /// They are ties.
+    #[default]
+    Tie,
+    /// They are left out.
+    Drop,
+}
+
+/// What prompts and responses say, by id; empty for those that no line tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Texts {
+    /// Of each prompt; of several messages, with the roles before them.
+    pub prompts: Vec<String>,
+    /// Of each response, without its prompt.
+    pub responses: Vec<String>,
+}
+
+impl Texts {
+    pub(crate) fn keep(texts: &mut Vec<String>, id: usize, text: impl FnOnce() -> String) {
+        if texts.len() <= id {
+            texts.resize(id + 1, String::new());
+        }
+        if texts[id].is_empty() {
+            texts[id] = text();
+        }
+    }
 }
 
 /// The comparisons of a file and what they are about.
@@ -30,10 +82,13 @@ pub struct Dataset {
     pub held_out: Vec<bool>,
     /// Whether any comparison names a split.
     pub has_split: bool,
-    /// How many comparisons compare a response with itself. They say nothing about preferences.
+    /// How many comparisons compare a response with itself. They say nothing about preferences; without a catalog they
+    /// make no candidates either.
     pub n_self_comparisons: usize,
-    /// How many comparisons found both responses bad; each is a tie in `comparisons`.
+    /// How many comparisons found both responses bad.
     pub n_both_bad: usize,
+    /// Whether those are ties in `comparisons`, or left out.
+    pub both_bad: BothBad,
     /// How many rows name a prompt or response beyond the catalog and were left out.
     pub n_unlisted: usize,
     /// The candidates of each prompt that has any, in the order of the prompts: with a catalog of
@@ -41,6 +96,8 @@ pub struct Dataset {
     pub menus: Menus,
     /// What the file was taken for.
     pub format: Format,
+    /// What prompts and responses say, if that was asked for and the file tells it.
+    pub texts: Option<Texts>,
 }
 
 impl Dataset {

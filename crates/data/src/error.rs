@@ -74,11 +74,8 @@ pub enum DataError {
         /// The prompt, shortened.
         prompt: String,
     },
-    /// A line is not JSON, or names a field twice.
-    #[error(
-        "{}:{line}: expected well-formed JSON, found at column {}: {}",
-        path.display(), reason.column(), without_position(reason)
-    )]
+    /// A line is not JSON, or names a field twice or one that is not known.
+    #[error("{}:{line}: expected {}", path.display(), instead(reason))]
     Json {
         /// The file.
         path: PathBuf,
@@ -197,6 +194,15 @@ pub(crate) fn quoted(text: &str) -> String {
 
 fn shown(path: &Path) -> PathBuf {
     if path.as_os_str() == "-" { PathBuf::from("<stdin>") } else { path.to_path_buf() }
+}
+
+/// What was expected of JSON, and what was found where.
+fn instead(reason: &serde_json::Error) -> String {
+    let expected = match reason.classify() {
+        serde_json::error::Category::Data => "a valid line",
+        _ => "well-formed JSON",
+    };
+    format!("{expected}, found at column {}: {}", reason.column(), without_position(reason))
 }
 
 /// The parser counts lines within one line of the file; the column has been told already.

@@ -1,19 +1,20 @@
-//! Input: plain or gzip files and standard input, line by line.
+//! Input: plain, gzip or zstd files and standard input, line by line.
 //!
-//! gzip is told by its magic bytes `1f 8b`, not by the name. One buffer is reused for all lines, so
+//! gzip is told by its magic bytes `1f 8b`, zstd by `28 b5 2f fd`, not by the name. One buffer is reused for all lines, so
 //! that memory does not grow with the file. A UTF-8 byte order mark, `\r` at the end of a line, and
 //! blank lines are skipped; line numbers count all lines.
 
 use crate::DataError;
 use crate::error::Place;
 use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// Opens a plain or gzip file; "-" is standard input.
+/// Opens a plain, gzip or zstd file; "-" is standard input.
 ///
 /// # Errors
 /// [`DataError::Io`] if it cannot be opened or its first bytes cannot be read.
@@ -116,9 +117,9 @@ pub(crate) fn text_of<'a>(line: &'a [u8], path: &Path, line_no: u64) -> Result<&
     })
 }
 
-/// Looks at the first two bytes and puts them back.
+/// Looks at the first four bytes and puts them back.
 fn decoded(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
-    let mut magic = [0; 2];
+    let mut magic = [0; 4];
     let mut n_read = 0;
     while n_read < magic.len() {
         match raw.read(&mut magic[n_read..]) {
@@ -128,14 +129,75 @@ fn decoded(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + 
             Err(error) => return Err(error),
         }
     }
-    let gzip = magic == [0x1f, 0x8b];
     let start = Cursor::new(magic).take(n_read as u64);
     let whole = BufReader::with_capacity(BUFFER_BYTES, start.chain(raw));
-    Ok(if gzip {
-        Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(whole)))
-    } else {
-        Box::new(whole)
-    })
+    let unpacked: Box<dyn Read + Send> = match magic {
+        [0x1f, 0x8b, ..] => Box::new(Whole { inner: MultiGzDecoder::new(whole), packed: "gzip" }),
+        [0x28, 0xb5, 0x2f, 0xfd] => {
+            Box::new(Whole { inner: ZstdFrames::new(whole)?, packed: "zstd" })
+        }
+        [b'P', b'A', b'R', b'1'] => {
+            let text = "expected text, found a Parquet file: write it as JSONL or CSV first";
+            return Err(io::Error::new(ErrorKind::InvalidData, text));
+        }
+        _ => return Ok(Box::new(whole)),
+    };
+    Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked)))
+}
+
+/// Says of a packed stream that ends too soon or is damaged what it is.
+struct Whole<R> {
+    inner: R,
+    packed: &'static str,
+}
+
+impl<R: Read> Read for Whole<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buffer).map_err(|error| match error.kind() {
+            ErrorKind::Interrupted => error,
+            ErrorKind::UnexpectedEof => {
+                let text =
+                    format!("expected a whole {} stream, found one that is cut off", self.packed);
+                io::Error::new(ErrorKind::UnexpectedEof, text)
+            }
+            kind => io::Error::new(
+                kind,
+                format!("expected a sound {} stream, found: {error}", self.packed),
+            ),
+        })
+    }
+}
+
+/// All frames of a zstd stream, one after the other.
+struct ZstdFrames<R: Read> {
+    decoder: Option<StreamingDecoder<R, FrameDecoder>>,
+}
+
+impl<R: BufRead> ZstdFrames<R> {
+    fn new(source: R) -> io::Result<Self> {
+        Ok(Self { decoder: Some(StreamingDecoder::new(source).map_err(damaged)?) })
+    }
+}
+
+fn damaged(error: impl std::fmt::Display) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, error.to_string())
+}
+
+impl<R: BufRead> Read for ZstdFrames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(decoder) = &mut self.decoder else { return Ok(0) };
+            let n = decoder.read(buffer)?;
+            if n > 0 || buffer.is_empty() {
+                return Ok(n);
+            }
+            let mut source = self.decoder.take().expect("it is there").into_inner();
+            if source.fill_buf()?.is_empty() {
+                return Ok(0);
+            }
+            self.decoder = Some(StreamingDecoder::new(source).map_err(damaged)?);
+        }
+    }
 }
 
 #[cfg(test)]

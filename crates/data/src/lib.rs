@@ -2,7 +2,7 @@
 //!
 //! | file | read by | gives |
 //! |---|---|---|
-//! | comparisons: explicit JSONL, TRL preference JSONL, battles CSV | [`read_comparisons`] | [`Dataset`] |
+//! | comparisons: explicit, chosen and rejected, or battles, JSONL and CSV | [`read_comparisons`] | [`Dataset`] |
 //! | responses and prompts, JSONL | [`Catalog`] | names in the order of the lines |
 //! | embeddings, `.npy` | [`read_embeddings`] | [`Matrix`] |
 //! | games, JSONL, or one matrix as CSV or `.npy` | [`GameReader`], [`read_game_matrix`] | [`GameRecord`] |
@@ -10,13 +10,14 @@
 //! | policies, JSONL | [`read_policies`] | a reference for each menu |
 //!
 //! and [`SolutionLine`] and [`PolicyLine`] are written, and solutions as arrays by [`SolutionArrays`], by
-//! [`AtomicFile`] all or nothing. Every input but `.npz` may be compressed with gzip, and "-" is standard
+//! [`AtomicFile`] all or nothing. Every input but `.npz` may be compressed with gzip or zstd, and "-" is standard
 //! input. Whatever is wrong with a file is a [`DataError`] that names the line, what was expected and
 //! what was found, and a game that is none among others a [`BadGame`]; no input panics.
 
 mod atomic_file;
 mod catalog;
 mod centre;
+mod comparison_output;
 mod comparisons;
 mod dataset;
 mod decimal;
@@ -43,13 +44,15 @@ mod solutions;
 mod table;
 #[cfg(test)]
 mod testing;
+mod text_features;
 mod zip;
 mod zip_writer;
 
 pub use atomic_file::AtomicFile;
-pub use catalog::Catalog;
+pub use catalog::{Catalog, read_texts};
+pub use comparison_output::{ExplicitLine, PairLine};
 pub use comparisons::{ReadOptions, read_comparisons};
-pub use dataset::{Dataset, Format};
+pub use dataset::{BothBad, Dataset, Format, Texts};
 pub use embeddings::{Matrix, read_embeddings, read_matrix_npy};
 pub use error::DataError;
 pub use game_batch::{BadGame, GameBatch, GamePlace, GameRef};
@@ -64,3 +67,4 @@ pub use npz_output::SolutionArrays;
 pub use output::{PolicyLine, SolutionLine, write_jsonl};
 pub use policies::read_policies;
 pub use solutions::{Outcome, SolutionBatch, SolutionRef};
+pub use text_features::TextFeatures;

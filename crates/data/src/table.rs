@@ -41,7 +41,11 @@ impl Table {
     }
 
     pub(crate) fn next_row(&mut self) -> Result<Option<TableRow<'_>>, DataError> {
-        let more = self.reader.read_record(&mut self.record);
+        let mut more = self.reader.read_record(&mut self.record);
+        // A blank line that ends in \r\n is a row of one empty cell.
+        while matches!(more, Ok(true)) && self.record.len() == 1 && self.record[0].is_empty() {
+            more = self.reader.read_record(&mut self.record);
+        }
         let path = &self.path;
         let place = |position: Option<&csv::Position>| {
             let line = self.lines_before + position.map_or(1, csv::Position::line);

@@ -7,7 +7,12 @@ use nlhf_data::{Catalog, Dataset, ReadOptions, read_comparisons};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-const KEEP_ALL: ReadOptions = ReadOptions { skip_unlisted: false, allow_single_candidates: true };
+const KEEP_ALL: ReadOptions = ReadOptions {
+    skip_unlisted: false,
+    allow_single_candidates: true,
+    both_bad: nlhf_data::BothBad::Tie,
+    keep_texts: false,
+};
 
 struct Folder(TempDir);
 
@@ -113,9 +118,10 @@ fn a_prompt_with_one_candidate_is_named() {
     // Without a list, a response compared with itself is the only way to have one candidate.
     let own = format!("{}\n{}\n", row("p", "p1", "p2"), row("r", "r1", "r1"));
     let comparisons = folder.write("c.jsonl", own);
-    let error = read_comparisons(&comparisons, None, ReadOptions::default()).unwrap_err();
-    let expected = "c.jsonl:2: expected two candidates or more for prompt \"r\", found one";
-    assert!(error.to_string().ends_with(expected), "{error}");
+    // It says nothing and makes no menu, unless that was asked for.
+    let data = read_comparisons(&comparisons, None, ReadOptions::default()).unwrap();
+    assert_eq!((data.menus.len(), data.n_self_comparisons), (1, 1));
+    assert_eq!(read_comparisons(&comparisons, None, KEEP_ALL).unwrap().menus.len(), 2);
 }
 
 #[test]

@@ -169,7 +169,10 @@ fn what_is_no_file_of_comparisons_is_named() {
             "model_a,model_b,winner\n".to_owned(),
             "f: expected at least one comparison, found nothing but a header",
         ),
-        ("[{}]".to_owned(), "f:1: expected one JSON object a line, or CSV, found a JSON array"),
+        (
+            "[{}]".to_owned(),
+            "f:1: expected one JSON object a line, or CSV, found a JSON array (jq -c '.[]' FILE writes one object a line)",
+        ),
         (
             "\nhello world".to_owned(),
             "f:2: expected JSON, or a CSV header with columns model_a, model_b and winner, found \"hello world\"",
@@ -181,7 +184,7 @@ fn what_is_no_file_of_comparisons_is_named() {
         (
             r#"{"text": "x", "label": 1}"#.to_owned(),
             "f:1: expected fields \"prompt_id\", \"response_a_id\", \"response_b_id\" and \"label\", or \
-             \"prompt\", \"chosen\" and \"rejected\", found \"label\", \"text\"",
+             \"prompt\", \"chosen\" and \"rejected\", or \"model_a\", \"model_b\" and \"winner\", found \"label\", \"text\"",
         ),
     ]);
 }
@@ -213,7 +216,7 @@ fn malformed_explicit_lines_are_named() {
         ),
         (
             explicit(&format!("{ids},\"label\":1,\"label\":1")),
-            "f:3: expected well-formed JSON, found at column 74: duplicate field `label`",
+            "f:3: expected a valid line, found at column 74: duplicate field `label`",
         ),
         (
             explicit(&format!("{ids},\"label\":1,\"weight\":-0.5")),
@@ -270,7 +273,7 @@ fn malformed_pairs_are_named() {
         ),
         (
             trl("\"prompt\":\"p\",\"rejected\":[\"text\"]"),
-            "f:1: expected well-formed JSON, found at column 45: invalid type: string \"text\", expected a message \
+            "f:1: expected a valid line, found at column 45: invalid type: string \"text\", expected a message \
              {role, content}",
         ),
     ]);

@@ -64,7 +64,10 @@ fn percent(part: usize, all: usize) -> f64 {
 fn oddities(f: &Findings) -> String {
     let mut text = String::new();
     for (n, what) in [
-        (f.n_both_bad, "both bad, taken for ties"),
+        (
+            f.n_both_bad,
+            if f.both_bad_dropped { "both bad, left out" } else { "both bad, taken for ties" },
+        ),
         (f.n_self_comparisons, "of a response with itself, left out"),
         (f.n_unlisted, "of unlisted responses, left out"),
     ] {

@@ -28,6 +28,9 @@ pub(crate) struct ModelFile {
     pub(crate) held_out: Option<Evaluation>,
     /// How well fits to parts of the comparisons predicted the rest.
     pub(crate) cross_validation: Option<Score>,
+    /// Buckets of hashed text features, if the features are those.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    text_features: Option<usize>,
     model: SavedModel,
 }
 
@@ -37,6 +40,7 @@ impl ModelFile {
         problem: &Problem,
         held_out: Option<Evaluation>,
         cross_validation: Option<Score>,
+        text_features: Option<usize>,
     ) -> Self {
         let dataset = &problem.dataset;
         let model = SavedModel::new(&fitted.model, &|x| dataset.prompts.name(x.index()), &|a| {
@@ -46,7 +50,16 @@ impl ModelFile {
         let evidence = FitEvidence { separation: None, ..fitted.evidence.clone() };
         let written_by = concat!("nlhf ", env!("CARGO_PKG_VERSION")).to_owned();
         let (format, version) = (FORMAT.to_owned(), VERSION);
-        Self { format, version, written_by, evidence, held_out, cross_validation, model }
+        Self {
+            format,
+            version,
+            written_by,
+            evidence,
+            held_out,
+            cross_validation,
+            text_features: text_features.filter(|_| model.features().is_some()),
+            model,
+        }
     }
 
     fn read(path: &Path) -> anyhow::Result<Self> {
@@ -83,6 +96,13 @@ pub(crate) struct AlreadyFitted {
 impl AlreadyFitted {
     pub(crate) fn read(path: &Path, problem: &Problem) -> anyhow::Result<Self> {
         let file = ModelFile::read(path)?;
+        if let Some(buckets) = file.text_features {
+            anyhow::ensure!(
+                problem.text_features == Some(buckets),
+                "{}: a model of hashed texts: expected --text-features {buckets}",
+                path.display()
+            );
+        }
         let dataset = &problem.dataset;
         let around = Surroundings {
             prompt: &|name| dataset.prompts.get(name).map(PromptId::new),

@@ -14,7 +14,7 @@ pub(crate) struct Choice {
 }
 
 /// Ridges around the default, a factor of about 3 apart.
-const RIDGES: [f64; 5] = [0.1, 0.3, 1.0, 3.0, 10.0];
+const RIDGES: [f64; 6] = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
 const PENALTIES: [f64; 3] = [1.0, 2.0, 4.0];
 const PLANES: [usize; 2] = [1, 4];
 const COMPONENTS: [usize; 3] = [8, 16, 32];

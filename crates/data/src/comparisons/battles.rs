@@ -5,17 +5,14 @@
 //! o000,13b-guanaco,30b-guanaco,model_a
 //! ```
 //! `winner` is `model_a` or `a`, `model_b` or `b`, `tie`, or `tie (bothbad)` or `both_bad`; the last two
-//! are ties that are counted apart. A model is one response that all prompts share.
+//! are counted, and ties unless they are to be dropped. A model is one response that all prompts share.
 
 use super::collect::{Collector, Judgement, Named, weight_of_cell};
+use super::{ONLY_PROMPT, winner};
 use crate::error::{Place, quoted};
 use crate::table::{Table, TableRow};
 use crate::{DataError, LineReader};
 use csv::StringRecord;
-use nlhf_core::Label;
-
-/// The one prompt of battles without a `prompt_id`.
-const ONLY_PROMPT: &str = "all";
 
 pub(super) fn read(lines: LineReader, collector: &mut Collector) -> Result<(), DataError> {
     let mut table = Table::from_line(lines);
@@ -61,26 +58,14 @@ fn read_row(
         second: ("model_b", required("model_b", columns.model_b)?),
     };
     let winner = required("winner", columns.winner)?;
-    let label = match winner {
-        "model_a" | "a" => Label::WIN,
-        "model_b" | "b" => Label::LOSS,
-        "tie" | "tie (bothbad)" | "both_bad" => Label::TIE,
-        other => {
-            let expected =
-                "\"winner\" to be model_a, model_b, a, b, tie, tie (bothbad) or both_bad";
-            return Err(place.error(expected, quoted(other)));
-        }
-    };
-    if label == Label::TIE && winner != "tie" {
-        collector.count_both_bad();
-    }
+    let label = winner::label(winner, collector, place)?;
     let judgement = Judgement {
         weight: weight_of_cell(optional(columns.weight).unwrap_or_default(), place)?,
         annotator: present(columns.annotator),
         split: present(columns.split),
         line: place.line,
     };
-    if let Some(ids) = collector.resolve(&names, place)? {
+    if let (Some(ids), Some(label)) = (collector.resolve(&names, place)?, label) {
         collector.push(ids, label, &judgement);
     }
     Ok(())

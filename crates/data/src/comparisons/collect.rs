@@ -2,7 +2,7 @@
 
 use crate::error::{Place, quoted};
 use crate::json::Field;
-use crate::{Catalog, DataError, Dataset, Format, Names, ReadOptions};
+use crate::{BothBad, Catalog, DataError, Dataset, Format, Names, ReadOptions, Texts};
 use nlhf_core::{AnnotatorId, Comparison, Label, Menus, PromptId, ResponseId, Weight};
 use std::path::Path;
 
@@ -21,6 +21,7 @@ pub(super) struct Collector {
     options: ReadOptions,
     /// Of each prompt, the line of its first comparison; 0 if it has none.
     first_lines: Vec<u64>,
+    texts: Option<Texts>,
 }
 
 /// The names in one row, each with the field that it stands in.
@@ -53,6 +54,7 @@ impl Collector {
             n_unlisted: 0,
             options,
             first_lines: Vec::new(),
+            texts: options.keep_texts.then(Texts::default),
         }
     }
 
@@ -61,11 +63,27 @@ impl Collector {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.comparisons.is_empty() && self.n_unlisted == 0
+        self.comparisons.is_empty() && self.n_unlisted == 0 && self.n_both_bad == 0
     }
 
-    pub(super) fn count_both_bad(&mut self) {
+    /// Counts a battle in which both were bad, and says what to do with it.
+    pub(super) fn count_both_bad(&mut self) -> BothBad {
         self.n_both_bad += 1;
+        self.options.both_bad
+    }
+
+    /// Keeps what a prompt says, if texts are kept and it is new.
+    pub(super) fn keep_prompt(&mut self, prompt: PromptId, text: impl FnOnce() -> String) {
+        if let Some(texts) = &mut self.texts {
+            Texts::keep(&mut texts.prompts, prompt.index(), text);
+        }
+    }
+
+    /// The same of a response.
+    pub(super) fn keep_response(&mut self, response: ResponseId, text: impl FnOnce() -> String) {
+        if let Some(texts) = &mut self.texts {
+            Texts::keep(&mut texts.responses, response.index(), text);
+        }
     }
 
     /// The ids of what a row names; `None`, and counted, if the catalog lets rows beyond it be skipped.
@@ -140,7 +158,9 @@ impl Collector {
         }
         let n_responses = responses.len();
         let menus = if listed.is_empty() {
-            let seen = self.comparisons.iter();
+            // A response that was compared with itself alone is no choice.
+            let single = self.options.allow_single_candidates;
+            let seen = self.comparisons.iter().filter(|c| single || c.first != c.second);
             let seen = seen.flat_map(|c| [(c.prompt, c.first), (c.prompt, c.second)]);
             group(prompts.len(), n_responses, seen)
         } else {
@@ -169,6 +189,8 @@ impl Collector {
             n_unlisted: self.n_unlisted,
             menus,
             format,
+            both_bad: self.options.both_bad,
+            texts: self.texts.filter(|texts| !texts.prompts.is_empty()),
         })
     }
 }

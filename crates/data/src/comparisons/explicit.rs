@@ -7,9 +7,10 @@
 //! `label` is the probability that response a, which was shown first, is preferred.
 
 use super::collect::{Collector, Judgement, Named, label, weight};
+use super::mixed;
 use crate::error::Place;
 use crate::json::{Field, parse_object};
-use crate::{DataError, LineReader};
+use crate::{DataError, Format, LineReader};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -35,6 +36,9 @@ pub(super) fn read(mut lines: LineReader, collector: &mut Collector) -> Result<(
     while let Some(line) = lines.next_line()? {
         let place = Place { path: &path, line: line.number };
         let row: Row<'_> = parse_object(line.text, place)?;
+        if !(row.response_a_id.is_present() || row.response_b_id.is_present()) {
+            mixed(Format::Explicit, line.text, place)?;
+        }
         let names = Named {
             prompt: &row.prompt_id.id("prompt_id", place)?,
             first: ("response_a_id", &row.response_a_id.id("response_a_id", place)?),

@@ -1,32 +1,45 @@
-//! Preference pairs as TRL reads them, with an explicit prompt, one JSON object a line.
+//! Preference pairs: a chosen and a rejected answer, one JSON object a line, as TRL and others write them.
 //!
 //! ```text
-//! {"prompt": "...", "chosen": "...", "rejected": "..."}
+//! {"prompt": "...", "chosen": "...", "rejected": "..."}                 explicit prompt
 //! {"prompt": [{"role": "user", "content": "..."}], "chosen": [...], "rejected": [...]}
+//! {"chosen": "...", "rejected": "..."}                                  implicit: what both begin with
+//! {"chosen": "\n\nHuman: ...\n\nAssistant: ...", "rejected": ...}       transcripts, as Anthropic's HH
+//! {"prompt_id": "...", "chosen": [...], "rejected": [...], "score_chosen": 8, "score_rejected": 6}
 //! ```
-//! Texts are not kept: a prompt is known by the 128-bit hash of its text, a response by that of its
-//! text and its prompt. Each is named after the line of its first occurrence, from one: prompt "12",
-//! responses "12.chosen" and "12.rejected".
+//! An implicit prompt of conversations is all messages that both begin with; of transcripts everything through the last
+//! "\n\nAssistant:" that both share; of other strings their longest common beginning, without a space at its
+//! end. Equal scores make a tie, and chosen may not have the lower one.
+//!
+//! A prompt is known by its id, or else by the 128-bit hash of its text, a response by that of its text and its prompt.
+//! Without ids each is named after the line of its first occurrence, from one: prompt "12", responses
+//! "12.chosen" and "12.rejected". Texts are kept only on request.
 
 use super::collect::{Collector, Judgement, weight};
-use crate::error::Place;
-use crate::json::{Field, ReadValue, Reading, parse_object};
-use crate::{DataError, LineReader};
+use super::content::{Content, Said};
+use super::mixed;
+use crate::error::{Place, quoted};
+use crate::json::{Field, parse_object};
+use crate::{DataError, Format, LineReader};
 use nlhf_core::{Label, PromptId, ResponseId};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, SeqAccess};
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::hash::{DefaultHasher, Hasher};
 
 #[derive(Deserialize)]
 struct Row<'a> {
-    #[serde(default)]
-    prompt: Content,
-    #[serde(default)]
-    chosen: Content,
-    #[serde(default)]
-    rejected: Content,
+    #[serde(borrow, default)]
+    prompt_id: Field<'a>,
+    #[serde(borrow, default)]
+    prompt: Content<'a>,
+    #[serde(borrow, default)]
+    chosen: Content<'a>,
+    #[serde(borrow, default)]
+    rejected: Content<'a>,
+    #[serde(borrow, default)]
+    score_chosen: Field<'a>,
+    #[serde(borrow, default)]
+    score_rejected: Field<'a>,
     #[serde(borrow, default)]
     weight: Field<'a>,
     #[serde(borrow, default)]
@@ -35,7 +48,10 @@ struct Row<'a> {
     split: Field<'a>,
 }
 
-pub(super) fn read(mut lines: LineReader, collector: &mut Collector) -> Result<(), DataError> {
+/// What both turns of a transcript begin their answers with.
+const ANSWER: &str = "\n\nAssistant:";
+
+pub(super) fn read(mut lines: LineReader, collector: &mut Collector) -> Result<Format, DataError> {
     let path = lines.path().to_path_buf();
     if collector.has_catalog() {
         return Err(DataError::file(
@@ -45,161 +61,176 @@ pub(super) fn read(mut lines: LineReader, collector: &mut Collector) -> Result<(
         ));
     }
     let mut known = Known::default();
+    let mut format = None;
     while let Some(line) = lines.next_line()? {
         let place = Place { path: &path, line: line.number };
         let row: Row<'_> = parse_object(line.text, place)?;
-        let prompt_key = row.prompt.key("prompt", place)?;
-        let chosen_key = row.chosen.key("chosen", place)?;
-        let rejected_key = row.rejected.key("rejected", place)?;
+        let own = row.format();
+        let first = *format.get_or_insert(own);
+        if own != first || !(row.chosen.is_present() || row.rejected.is_present()) {
+            mixed(first, line.text, place)?;
+        }
+        let (chosen, rejected) =
+            (row.chosen.said("chosen", place)?, row.rejected.said("rejected", place)?);
+        let (prompt, chosen, rejected) = match own {
+            Format::Trl | Format::Scored if row.prompt.is_present() => {
+                (row.prompt.said("prompt", place)?, chosen, rejected)
+            }
+            _ => implicit(chosen, rejected, own, place)?,
+        };
+        let label = row.label(place)?;
         let weight = weight(&row.weight, place)?;
         let annotator = row.annotator.optional_id("annotator", place)?;
         let split = row.split.optional_id("split", place)?;
         let (annotator, split) = (annotator.as_deref(), split.as_deref());
-        let prompt = known.prompt(prompt_key, line.number, collector);
-        let chosen = known.response(prompt, chosen_key, (line.number, "chosen"), collector);
-        let rejected = known.response(prompt, rejected_key, (line.number, "rejected"), collector);
-        collector.push(
-            (prompt, chosen, rejected),
-            Label::WIN,
-            &Judgement { weight, annotator, split, line: place.line },
-        );
+        let id = row.prompt_id.optional_id("prompt_id", place)?;
+        let prompt = known.prompt(id.as_deref(), prompt, place, collector)?;
+        let chosen = known.response(prompt, chosen, (line.number, "chosen"), collector);
+        let rejected = known.response(prompt, rejected, (line.number, "rejected"), collector);
+        let judgement = Judgement { weight, annotator, split, line: place.line };
+        collector.push((prompt, chosen, rejected), label, &judgement);
     }
-    Ok(())
+    Ok(format.unwrap_or(Format::Trl))
+}
+
+impl Row<'_> {
+    fn format(&self) -> Format {
+        if self.score_chosen.is_present() || self.score_rejected.is_present() {
+            return Format::Scored;
+        }
+        if self.prompt.is_present() {
+            return Format::Trl;
+        }
+        match &self.chosen {
+            Content::Text(text) if text.contains(ANSWER) => Format::Transcripts,
+            _ => Format::TrlImplicit,
+        }
+    }
+
+    fn label(&self, place: Place<'_>) -> Result<Label, DataError> {
+        if !self.score_chosen.is_present() && !self.score_rejected.is_present() {
+            return Ok(Label::WIN);
+        }
+        let number = |field: &Field<'_>, name: &str| {
+            let number = field.as_number();
+            number.ok_or_else(|| place.error(format!("\"{name}\" to be a number"), field.found()))
+        };
+        let chosen = number(&self.score_chosen, "score_chosen")?;
+        let rejected = number(&self.score_rejected, "score_rejected")?;
+        if chosen < rejected {
+            let found = format!("{chosen} below {rejected}");
+            return Err(place.error("\"score_chosen\" no lower than \"score_rejected\"", found));
+        }
+        Ok(if chosen > rejected { Label::WIN } else { Label::TIE })
+    }
+}
+
+/// The prompt that both answers begin with, and what is left of them.
+fn implicit<'a>(
+    chosen: Said<'a>,
+    rejected: Said<'a>,
+    format: Format,
+    place: Place<'_>,
+) -> Result<(Said<'a>, Said<'a>, Said<'a>), DataError> {
+    match (chosen, rejected) {
+        (Said::Messages(chosen), Said::Messages(rejected)) => {
+            let same = chosen.iter().zip(rejected).take_while(|(a, b)| a == b).count();
+            // What is judged is the end of each, also if both are the same.
+            let n = same.min(chosen.len() - 1).min(rejected.len() - 1);
+            if n == 0 {
+                let expected =
+                    "\"chosen\" and \"rejected\" to begin with the same messages, or a \"prompt\"";
+                let found =
+                    format!("{} and {}", quoted(&chosen[0].content), quoted(&rejected[0].content));
+                return Err(place.error(expected, found));
+            }
+            Ok((
+                Said::Messages(&chosen[..n]),
+                Said::Messages(&chosen[n..]),
+                Said::Messages(&rejected[n..]),
+            ))
+        }
+        (Said::Text(chosen), Said::Text(rejected)) => {
+            let same = chosen.bytes().zip(rejected.bytes()).take_while(|(a, b)| a == b).count();
+            let mut n = (0..=same).rev().find(|n| chosen.is_char_boundary(*n)).unwrap_or(0);
+            if format == Format::Transcripts {
+                let end = chosen[..n].rfind(ANSWER).map(|at| at + ANSWER.len());
+                n = end.ok_or_else(|| {
+                    let expected =
+                        "transcripts with the same turns through a last \"\\n\\nAssistant:\"";
+                    place.error(expected, format!("{} and {}", quoted(chosen), quoted(rejected)))
+                })?;
+            } else {
+                n = chosen[..n].trim_end_matches(' ').len();
+                if n == 0 {
+                    let expected =
+                        "\"chosen\" and \"rejected\" to begin with the same text, or a \"prompt\"";
+                    let found = format!("{} and {}", quoted(chosen), quoted(rejected));
+                    return Err(place.error(expected, found));
+                }
+            }
+            Ok((Said::Text(&chosen[..n]), Said::Text(&chosen[n..]), Said::Text(&rejected[n..])))
+        }
+        _ => {
+            let expected =
+                "\"chosen\" and \"rejected\" both to be strings, or both lists of messages";
+            Err(place.error(expected, "one of each"))
+        }
+    }
 }
 
 /// What has been seen, by hash.
 #[derive(Default)]
 struct Known {
     prompts: HashMap<u128, PromptId>,
+    /// Of each prompt with an id, its hash and the line of its first occurrence.
+    by_id: HashMap<PromptId, (u128, u64)>,
     responses: HashMap<(PromptId, u128), ResponseId>,
     name: String,
 }
 
 impl Known {
-    fn prompt(&mut self, key: u128, line: u64, collector: &mut Collector) -> PromptId {
-        *self.prompts.entry(key).or_insert_with(|| {
+    fn prompt(
+        &mut self,
+        id: Option<&str>,
+        said: Said<'_>,
+        place: Place<'_>,
+        collector: &mut Collector,
+    ) -> Result<PromptId, DataError> {
+        let hash = said.hash();
+        if let Some(name) = id {
+            let prompt = collector.new_prompt(name);
+            let (before, line) = *self.by_id.entry(prompt).or_insert((hash, place.line));
+            if before != hash {
+                let expected =
+                    format!("prompt {} to say what it said in line {line}", quoted(name));
+                return Err(place.error(expected, quoted(&said.text())));
+            }
+            collector.keep_prompt(prompt, || said.text());
+            return Ok(prompt);
+        }
+        let prompt = *self.prompts.entry(hash).or_insert_with(|| {
             self.name.clear();
-            write!(self.name, "{line}").expect("a string takes all text");
+            write!(self.name, "{}", place.line).expect("a string takes all text");
             collector.new_prompt(&self.name)
-        })
+        });
+        collector.keep_prompt(prompt, || said.text());
+        Ok(prompt)
     }
 
     fn response(
         &mut self,
         prompt: PromptId,
-        key: u128,
+        said: Said<'_>,
         (line, field): (u64, &str),
         collector: &mut Collector,
     ) -> ResponseId {
-        *self.responses.entry((prompt, key)).or_insert_with(|| {
+        let response = *self.responses.entry((prompt, said.hash())).or_insert_with(|| {
             self.name.clear();
             write!(self.name, "{line}.{field}").expect("a string takes all text");
             collector.new_response(&self.name)
-        })
-    }
-}
-
-/// A text or a list of messages, hashed while it is read.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-enum Content {
-    #[default]
-    Missing,
-    Hashed(u128),
-    /// Something else, described for an error.
-    Other(String),
-}
-
-impl Content {
-    fn key(&self, name: &str, place: Place<'_>) -> Result<u128, DataError> {
-        let found = match self {
-            Self::Hashed(key) => return Ok(*key),
-            Self::Missing => Field::Missing.found(),
-            Self::Other(found) => found.clone(),
-        };
-        let expected = format!("\"{name}\" to be a string or a list of {{role, content}}");
-        Err(place.error(expected, found))
-    }
-}
-
-impl<'de> Deserialize<'de> for Content {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Reading(HashContent).deserialize(deserializer)
-    }
-}
-
-struct HashContent;
-
-#[derive(Deserialize)]
-#[serde(expecting = "a message {role, content}")]
-struct Message<'a> {
-    #[serde(borrow, default)]
-    role: Field<'a>,
-    #[serde(borrow, default)]
-    content: Field<'a>,
-}
-
-impl<'de> ReadValue<'de> for HashContent {
-    type Value = Content;
-
-    fn array<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
-        let mut hash = Hash128::new();
-        let (mut n_messages, mut wrong) = (0_u64, None);
-        while let Some(Message { role, content }) = seq.next_element()? {
-            n_messages += 1;
-            match (role, content) {
-                (Field::Text(role), Field::Text(content)) => {
-                    hash.write(&role);
-                    hash.write(&content);
-                }
-                (Field::Text(_), content) => {
-                    wrong.get_or_insert_with(|| ("content", content.found(), n_messages));
-                }
-                (role, _) => {
-                    wrong.get_or_insert_with(|| ("role", role.found(), n_messages));
-                }
-            }
-        }
-        Ok(match wrong {
-            Some((field, found, k)) => {
-                Content::Other(format!("\"{field}\" {found} in message {k}"))
-            }
-            None if n_messages == 0 => Content::Other("an empty list".to_owned()),
-            None => Content::Hashed(hash.finish(n_messages)),
-        })
-    }
-
-    fn other(self, field: Field<'de>) -> Content {
-        let Field::Text(text) = field else {
-            return Content::Other(field.found());
-        };
-        let mut hash = Hash128::new();
-        hash.write(&text);
-        Content::Hashed(hash.finish(0))
-    }
-}
-
-/// Two independent 64-bit hashes of texts, each marked off by its length.
-struct Hash128([DefaultHasher; 2]);
-
-impl Hash128 {
-    fn new() -> Self {
-        let mut hashers = [DefaultHasher::new(), DefaultHasher::new()];
-        hashers[1].write_u64(0x9e37_79b9_7f4a_7c15);
-        Self(hashers)
-    }
-
-    fn write(&mut self, text: &str) {
-        for hasher in &mut self.0 {
-            hasher.write_usize(text.len());
-            hasher.write(text.as_bytes());
-        }
-    }
-
-    /// A string has no messages, so that no list is taken for it.
-    fn finish(mut self, n_messages: u64) -> u128 {
-        let [high, low] = &mut self.0;
-        high.write_u64(n_messages);
-        low.write_u64(n_messages);
-        u128::from(high.finish()) << 64 | u128::from(low.finish())
+        });
+        collector.keep_response(response, || said.text());
+        response
     }
 }
