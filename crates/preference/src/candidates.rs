@@ -1,15 +1,15 @@
 //! The candidates of counted pairs, each once, so that what is known of one is computed once.
 
+use crate::fast_hash::IdMap;
 use crate::{Features, PairCount};
 use nalgebra::DMatrix;
 use nlhf_core::{FitError, PromptId, ResponseId};
-use std::collections::HashMap;
 
 /// The candidates of all pairs in the order of their first pair.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     list: Vec<(PromptId, ResponseId)>,
-    places: HashMap<(PromptId, ResponseId), u32>,
+    places: IdMap<(PromptId, ResponseId), u32>,
 }
 
 impl Candidates {

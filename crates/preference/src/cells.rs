@@ -5,8 +5,8 @@
 //! [`PairCounts`](crate::PairCounts). A label of exactly ½ is a tie; `wins` holds half of it.
 
 use crate::PairCount;
+use crate::fast_hash::IdMap;
 use nlhf_core::{Comparison, FitError, Label, PromptId, ResponseId};
-use std::collections::HashMap;
 
 /// What comparisons are told apart by, besides the pair.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ impl Cells {
     /// [`FitError::NoComparisons`] if no comparison says anything.
     pub(crate) fn for_fit(data: &[Comparison], key: CellKey) -> Result<Self, FitError> {
         let mut cells: Vec<Cell> = Vec::new();
-        let mut places: HashMap<(PromptId, ResponseId, ResponseId, i8), usize> = HashMap::new();
+        let mut places: IdMap<(PromptId, ResponseId, ResponseId, i8), usize> = IdMap::default();
         let mut counted = Self::default();
         for comparison in data {
             let (first, second) = (comparison.first, comparison.second);

@@ -3,8 +3,8 @@
 //! A pair is unordered: `(a, b, y)` and `(b, a, 1 − y)` count into one cell. Comparisons of a response
 //! with itself and those of weight zero say nothing and are left out.
 
+use crate::fast_hash::IdMap;
 use nlhf_core::{Comparison, FitError, PromptId, ResponseId};
-use std::collections::HashMap;
 
 /// One pair of responses to one prompt, and how often which of them was preferred.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,7 +33,7 @@ impl PairCounts {
     /// Counts comparisons, adding weights in their order.
     pub fn new(data: &[Comparison]) -> Self {
         let mut counts = Self::default();
-        let mut cells: HashMap<(PromptId, ResponseId, ResponseId), usize> = HashMap::new();
+        let mut cells: IdMap<(PromptId, ResponseId, ResponseId), usize> = IdMap::default();
         for comparison in data {
             let (first, second) = (comparison.first, comparison.second);
             let (weight, label) = (comparison.weight.get(), comparison.label.get());

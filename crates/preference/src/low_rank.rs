@@ -53,10 +53,12 @@ const TOLERANCE: f64 = 1e-9;
 /// The same for a network, which nobody needs to the last digit.
 const NETWORK_TOLERANCE: f64 = 1e-6;
 const POWER_ITERATIONS: usize = 50;
+/// The relative change of the size of a plane at which it is near enough.
+const POWER_TOLERANCE: f64 = 1e-3;
 /// The multiple of the noise that a nuclear norm must be held by for its estimate to be near the truth.
 const PLANE_PENALTY: f64 = 2.0;
 /// Random signs that ν is the mean of.
-const NOISE_DRAWS: u32 = 3;
+const NOISE_DRAWS: u32 = 2;
 
 impl LowRankFit {
     /// Coordinates of their own for response ids, which all prompts share: `planes` of them on top of
@@ -325,12 +327,18 @@ fn leading_plane(embedding: &Embedding, rows: &Rows, residuals: &[f64]) -> Plane
     let n = embedding.n_columns();
     // No two entries alike, so that nothing is orthogonal to it by symmetry.
     let mut e = unit(DVector::from_fn(n, |i, _| 1.0 + (1.0 + i as f64).sqrt().fract()));
+    let mut before = 0.0;
     for _ in 0..POWER_ITERATIONS {
         let next = -turn(turn(e.as_slice()).as_slice());
-        if next.norm() <= f64::MIN_POSITIVE {
+        let size = next.norm().sqrt();
+        if size <= f64::MIN_POSITIVE {
             break;
         }
         e = unit(next);
+        if (size - before).abs() <= POWER_TOLERANCE * size {
+            break;
+        }
+        before = size;
     }
     let turned = turn(e.as_slice());
     let size = turned.norm();

@@ -12,6 +12,7 @@
 //! 1806.02643); as a preference model Zhang et al. (arXiv 2410.02197).
 
 use crate::cells::Cells;
+use crate::logistic_kernel::slopes_and_loss;
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
@@ -41,6 +42,7 @@ impl Layout {
     }
 
     /// R of two coordinate columns; turned about it changes its sign and no bit else.
+    #[inline]
     pub(crate) fn log_odds(self, a: &[f64], b: &[f64]) -> f64 {
         let scores = if self.scores { a[0] - b[0] } else { 0.0 };
         let start = self.first_plane();
@@ -52,6 +54,7 @@ impl Layout {
     }
 
     /// `sum += r ∂R(a, b)/∂c_a`, for the other's column b.
+    #[inline]
     fn add_slope(self, sum: &mut [f64], r: f64, other: &[f64]) {
         if self.scores {
             sum[0] += r;
@@ -142,32 +145,48 @@ impl Rows {
         gamma: f64,
         residuals: &mut [f64],
     ) -> (f64, f64) {
-        let m = layout.len();
-        let column = |k: u32| &c.as_slice()[k as usize * m..(k as usize + 1) * m];
         let blocks = residuals.par_chunks_mut(BLOCK).enumerate();
         let sums: Vec<(f64, f64)> = blocks
             .map(|(block, residuals)| {
-                let mut sums = (0.0, 0.0);
-                for (row, residual) in (block * BLOCK..).zip(residuals) {
-                    let (a, b) = self.ends[row];
-                    let order = self.orders.get(row).copied().unwrap_or(0.0);
-                    let t = layout.log_odds(column(a), column(b)) + order * gamma;
-                    let (weight, wins) = (self.weights[row], self.wins[row]);
-                    // One exponential for the loss and its slope.
-                    let e = (-t.abs()).exp();
-                    let (lost, p) = if t > 0.0 {
-                        (weight - wins, 1.0 / (1.0 + e))
-                    } else {
-                        (wins, e / (1.0 + e))
-                    };
-                    *residual = weight * p - wins;
-                    sums.0 += lost * t.abs() + weight * e.ln_1p();
-                    sums.1 += order * *residual;
+                let rows = block * BLOCK..block * BLOCK + residuals.len();
+                self.log_odds(layout, c, rows.start, residuals);
+                let orders = self.orders.get(rows.clone()).unwrap_or(&[]);
+                for (t, order) in residuals.iter_mut().zip(orders) {
+                    *t += order * gamma;
                 }
-                sums
+                let (weights, wins) = (&self.weights[rows.clone()], &self.wins[rows]);
+                let loss = slopes_and_loss(residuals, weights, wins);
+                (loss, orders.iter().zip(residuals).map(|(order, r)| order * *r).sum())
             })
             .collect();
         sums.iter().fold((0.0, 0.0), |total, sums| (total.0 + sums.0, total.1 + sums.1))
+    }
+
+    /// R of rows from `start` on.
+    fn log_odds(&self, layout: Layout, c: &DMatrix<f64>, start: usize, out: &mut [f64]) {
+        match layout.planes {
+            1 => self.log_odds_of::<1>(layout, c, start, out),
+            2 => self.log_odds_of::<2>(layout, c, start, out),
+            4 => self.log_odds_of::<4>(layout, c, start, out),
+            8 => self.log_odds_of::<8>(layout, c, start, out),
+            _ => self.log_odds_of::<0>(layout, c, start, out),
+        }
+    }
+
+    /// The same with a number of planes that the compiler knows; 0 stands for any.
+    fn log_odds_of<const K: usize>(
+        &self,
+        layout: Layout,
+        c: &DMatrix<f64>,
+        start: usize,
+        out: &mut [f64],
+    ) {
+        let layout = if K > 0 { Layout { planes: K, ..layout } } else { layout };
+        let m = layout.len();
+        let column = |k: u32| &c.as_slice()[k as usize * m..(k as usize + 1) * m];
+        for ((a, b), t) in self.ends[start..].iter().zip(out) {
+            *t = layout.log_odds(column(*a), column(*b));
+        }
     }
 
     /// The gradient in the coordinates, one column a candidate, of rows with these slopes.
@@ -178,6 +197,23 @@ impl Rows {
         residuals: &[f64],
         out: &mut DMatrix<f64>,
     ) {
+        match layout.planes {
+            1 => self.gradient_of::<1>(layout, c, residuals, out),
+            2 => self.gradient_of::<2>(layout, c, residuals, out),
+            4 => self.gradient_of::<4>(layout, c, residuals, out),
+            8 => self.gradient_of::<8>(layout, c, residuals, out),
+            _ => self.gradient_of::<0>(layout, c, residuals, out),
+        }
+    }
+
+    fn gradient_of<const K: usize>(
+        &self,
+        layout: Layout,
+        c: &DMatrix<f64>,
+        residuals: &[f64],
+        out: &mut DMatrix<f64>,
+    ) {
+        let layout = if K > 0 { Layout { planes: K, ..layout } } else { layout };
         let m = layout.len();
         let columns = out.as_mut_slice().par_chunks_mut(m).with_min_len(64);
         columns.enumerate().for_each(|(own, sum)| {

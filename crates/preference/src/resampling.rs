@@ -103,7 +103,7 @@ impl Resampler {
             }
             let mut sides = [(low, high, both[0]), (high, low, both[1])];
             // In an order that turns with the comparisons: if all are swapped, so is what is drawn.
-            let size = |votes: &Votes| (votes.wins, votes.losses);
+            let size = |votes: &Votes| (votes.wins, votes.losses, votes.ties);
             sides.sort_by(|x, y| size(&x.2).partial_cmp(&size(&y.2)).expect("finite counts"));
             for (first, second, votes) in sides {
                 let mut count = |mean: f64| match whole {
