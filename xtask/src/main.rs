@@ -31,7 +31,7 @@ Usage: cargo xtask <COMMAND>
 Commands:
   ci       Run every check, cheapest first, and stop at the first that fails
   tidy     Check the rules no compiler knows: dependency table, file layout, forbidden calls
-  compare  Measure the equilibrium solver side by side with numpy, scipy, torch and JAX
+  compare  Measure the equilibrium solver or preference fits side by side with Python libraries
   scaling  Measure how the cost of the solver grows with games, actions and features
   help     Print this text
 

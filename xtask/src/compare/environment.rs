@@ -77,7 +77,8 @@ pub(super) fn script(root: &Path, python: &Path, name: &str) -> Command {
 pub(super) fn versions(root: &Path, python: &Path) -> TaskResult<Vec<String>> {
     let program = "import platform; from importlib.metadata import version as v\n\
                    print('CPython', platform.python_version())\n\
-                   for name in ('numpy', 'scipy', 'torch', 'jax', 'jaxlib'): print(name, v(name))";
+                   names = 'numpy scipy torch jax jaxlib scikit-learn choix evalica'\n\
+                   for name in names.split(): print(name, v(name))";
     let mut versions = Vec::new();
     let mut add = |command: &mut Command| -> TaskResult {
         let output = command.current_dir(root).output()?;

@@ -167,7 +167,7 @@ fn summary(rounds: &[Option<Round>], yardstick: &[Option<f64>]) -> Timed {
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;
     match values.len() {

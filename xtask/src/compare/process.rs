@@ -30,26 +30,37 @@ impl Programs {
         games: &Path,
         threads: usize,
     ) -> TaskResult<Process> {
-        let program = if candidate.is_ours() {
-            Command::new(&self.ours)
-        } else {
-            environment::script(&self.root, &self.python, "serve.py")
-        };
-        let mut command = pinned(program, threads);
-        for variable in ["COMPARE_THREADS", "RAYON_NUM_THREADS"] {
-            command.env(variable, threads.to_string());
-        }
         // Batches give each thread its blocks, and single games get one thread: BLAS itself never has two.
-        for variable in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"] {
-            command.env(variable, "1");
-        }
-        command.env("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false");
-        let mut process = Process::start(&mut command)?;
+        let mut process = self.start_program(candidate.is_ours(), "serve.py", threads, 1)?;
         let mut job = regime.games.request(games);
         job["eta"] = json!(regime.eta);
         job["tolerance"] = json!(candidate.tolerance);
         process.ask(&json!({"command": "load", "candidate": candidate.id, "job": job}))?;
         Ok(process)
+    }
+
+    /// Starts our program or a script on as many cores as threads.
+    pub(super) fn start_program(
+        &self,
+        ours: bool,
+        script: &str,
+        threads: usize,
+        blas_threads: usize,
+    ) -> TaskResult<Process> {
+        let program = if ours {
+            Command::new(&self.ours)
+        } else {
+            environment::script(&self.root, &self.python, script)
+        };
+        let mut command = pinned(program, threads);
+        for variable in ["COMPARE_THREADS", "RAYON_NUM_THREADS"] {
+            command.env(variable, threads.to_string());
+        }
+        for variable in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"] {
+            command.env(variable, blas_threads.to_string());
+        }
+        command.env("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false");
+        Process::start(&mut command)
     }
 }
 

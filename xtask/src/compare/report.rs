@@ -17,20 +17,36 @@ pub(super) struct Head {
     pub(super) pinned: bool,
 }
 
+impl Head {
+    /// Machine, date, command and versions, a line each.
+    pub(super) fn write(&self, text: &mut String) {
+        for (name, value) in [
+            ("Machine", &self.machine.cpu),
+            ("Cores", &self.machine.cores.to_string()),
+            ("Vector extensions", &self.machine.vectors),
+            ("Date", &self.machine.date),
+            ("Command", &format!("`{}`", self.command)),
+            ("Versions", &self.versions.join(", ")),
+        ] {
+            line(text, format_args!("* {name}: {value}"));
+        }
+    }
+
+    /// Where candidates run.
+    pub(super) fn cores(&self) -> &'static str {
+        if self.pinned {
+            "each on as many cores as threads"
+        } else {
+            "with the number of threads set by environment variables alone"
+        }
+    }
+}
+
 pub(super) fn render(head: &Head, measured: &[(&Regime, Vec<Measured>)]) -> String {
     let mut text = String::new();
     text.push_str("# Equilibria side by side with the alternatives\n\n");
     text.push_str("Written by `cargo xtask compare`; not edited by hand.\n\n");
-    for (name, value) in [
-        ("Machine", &head.machine.cpu),
-        ("Cores", &head.machine.cores.to_string()),
-        ("Vector extensions", &head.machine.vectors),
-        ("Date", &head.machine.date),
-        ("Command", &format!("`{}`", head.command)),
-        ("Versions", &head.versions.join(", ")),
-    ] {
-        line(&mut text, format_args!("* {name}: {value}"));
-    }
+    head.write(&mut text);
     text.push('\n');
     line(&mut text, format_args!("{}", how(head)));
     text.push('\n');
@@ -46,16 +62,12 @@ pub(super) fn render(head: &Head, measured: &[(&Regime, Vec<Measured>)]) -> Stri
     text
 }
 
-fn line(text: &mut String, arguments: std::fmt::Arguments) {
+pub(super) fn line(text: &mut String, arguments: std::fmt::Arguments) {
     writeln!(text, "{arguments}").expect("a string can be written to");
 }
 
 fn how(head: &Head) -> String {
-    let cores = if head.pinned {
-        "each on as many cores as threads"
-    } else {
-        "with the number of threads set by environment variables alone"
-    };
+    let cores = head.cores();
     format!(
         "Every candidate is one long-lived process, {cores}, that has loaded the games and compiled its code \
          before. It starts from float64 payoffs in memory; conversions and its float64 certificate count. \
@@ -179,7 +191,7 @@ fn verdict(measured: &[(&Regime, Vec<Measured>)]) -> String {
     sentences.join(" ")
 }
 
-fn ratio(ratio: f64) -> String {
+pub(super) fn ratio(ratio: f64) -> String {
     let digits = if ratio >= 99.5 {
         0
     } else if ratio >= 9.95 {
@@ -191,7 +203,7 @@ fn ratio(ratio: f64) -> String {
 }
 
 /// Seconds with a unit and three digits.
-fn duration(seconds: f64) -> String {
+pub(super) fn duration(seconds: f64) -> String {
     let (value, unit) = match seconds {
         s if s < 1e-6 => (s * 1e9, "ns"),
         s if s < 1e-3 => (s * 1e6, "µs"),
