@@ -1,6 +1,6 @@
 //! The tasks of this workspace: `cargo xtask ci` runs every check, `cargo xtask tidy` the rules that no
-//! compiler knows, `cargo xtask compare` measures the solver beside its alternatives and
-//! `cargo xtask scaling` how its cost grows.
+//! compiler knows, `cargo xtask compare` measures beside the alternatives, `cargo xtask scaling` how the cost of the
+//! solver grows, and `cargo xtask repro` makes the results on data again.
 //!
 //! Continuous integration calls `cargo xtask ci` and nothing else: what passes here passes there.
 
@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 mod ci;
 mod compare;
+mod repro;
 mod scaling;
 mod tidy;
 
@@ -32,6 +33,7 @@ Commands:
   ci       Run every check, cheapest first, and stop at the first that fails
   tidy     Check the rules no compiler knows: dependency table, file layout, forbidden calls
   compare  Measure the equilibrium solver or preference fits side by side with Python libraries
+  repro    Make the results of docs/results again
   scaling  Measure how the cost of the solver grows with games, actions and features
   help     Print this text
 
@@ -44,6 +46,7 @@ enum Task {
     Ci,
     Tidy,
     Compare(compare::Options),
+    Repro(repro::Options),
     Scaling,
 }
 
@@ -53,6 +56,7 @@ impl Task {
             Task::Ci => ci::help(),
             Task::Tidy => tidy::HELP.to_owned(),
             Task::Compare(_) => compare::HELP.to_owned(),
+            Task::Repro(_) => repro::HELP.to_owned(),
             Task::Scaling => scaling::HELP.to_owned(),
         }
     }
@@ -62,6 +66,7 @@ impl Task {
             Task::Ci => ci::run(root),
             Task::Tidy => tidy::run(root),
             Task::Compare(options) => compare::run(root, options),
+            Task::Repro(options) => repro::run(root, options),
             Task::Scaling => scaling::run(root),
         }
     }
@@ -112,6 +117,10 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
             return Ok(Request::Help(Some(Task::Compare(compare::Options::default()))));
         }
         "compare" => return Ok(Request::Run(Task::Compare(compare::Options::parse(options)?))),
+        "repro" if options.iter().any(|option| matches!(*option, "--help" | "-h")) => {
+            return Ok(Request::Help(Some(Task::Repro(repro::Options::default()))));
+        }
+        "repro" => return Ok(Request::Run(Task::Repro(repro::Options::parse(options)?))),
         other => return Err(format!("there is no command `{other}`")),
     };
     match options {

@@ -42,6 +42,7 @@ fn problem(crowd: Crowd, comparisons: Vec<nlhf::core::Comparison>) -> Problem {
         held_out: vec![false; comparisons.len()],
         comparisons,
         has_split: false,
+        n_merged: 0,
         n_self_comparisons: 0,
         n_both_bad: 0,
         both_bad: BothBad::default(),

@@ -6,7 +6,7 @@ use crate::model::{ModelArgs, ModelKind, grid};
 use crate::progress::Progress;
 use crate::{Global, Outcome, outputs};
 use clap::Args;
-use nlhf::core::{Label, ResponseId, SeedTree};
+use nlhf::core::{Comparison, Label, ResponseId, SeedTree};
 use nlhf::data::BothBad;
 use nlhf::preference::evidence::{
     Agreement, CrossValidation, OrderStatistics, Transitivity, agreement, connectivity,
@@ -72,8 +72,11 @@ struct Findings {
     n_prompts: usize,
     n_responses: usize,
     n_comparisons: usize,
+    /// Rows that were added to others, and are not counted again.
+    n_merged: usize,
     n_held_out: usize,
-    n_ties: usize,
+    /// Of the weight of all comparisons.
+    share_of_ties: f64,
     n_both_bad: usize,
     both_bad_dropped: bool,
     n_self_comparisons: usize,
@@ -182,8 +185,9 @@ fn look(args: &DataCommand, global: &Global, problem: &Problem) -> anyhow::Resul
         n_prompts: dataset.menus.len(),
         n_responses: dataset.responses.len(),
         n_comparisons: all.len(),
+        n_merged: dataset.n_merged,
         n_held_out: problem.held_out.len(),
-        n_ties: all.iter().filter(|c| c.label == Label::TIE && c.first != c.second).count(),
+        share_of_ties: share_of_ties(all),
         n_both_bad: dataset.n_both_bad,
         both_bad_dropped: dataset.both_bad == BothBad::Drop,
         n_self_comparisons: dataset.n_self_comparisons,
@@ -218,6 +222,12 @@ fn look(args: &DataCommand, global: &Global, problem: &Problem) -> anyhow::Resul
         transitivity_left_out: left_out,
         cross_validation,
     })
+}
+
+fn share_of_ties(data: &[Comparison]) -> f64 {
+    let weight = |c: &Comparison| c.weight.get();
+    let ties = data.iter().filter(|c| c.label == Label::TIE && c.first != c.second);
+    ties.map(weight).sum::<f64>() / data.iter().map(weight).sum::<f64>().max(f64::MIN_POSITIVE)
 }
 
 /// Fewest, median and most.

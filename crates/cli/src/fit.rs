@@ -170,7 +170,7 @@ fn choose(
         .map(|choice| grid::contestant(choice, problem))
         .collect::<anyhow::Result<_>>()?;
     let (by, seeds) = (args.by.into(), SeedTree::new(global.seed));
-    let found = cross_validate(&contestants, &problem.training, args.folds, by, seeds);
+    let found = cross_validate(&contestants, problem.training(), args.folds, by, seeds);
     bar.finish();
     let best = found.as_ref().and_then(|cv| cv.scores.first());
     let best = best.filter(|score| score.failure.is_none());
@@ -196,7 +196,7 @@ impl WithFit for FitIt<'_> {
         F: FitPreference + 'static,
         F::Model: ConfidenceWidth + Into<AnyModel> + 'static,
     {
-        let Fitted { model, evidence } = fit.fit(&self.problem.training)?;
+        let Fitted { model, evidence } = fit.fit(self.problem.training())?;
         Ok(Fitted { model: model.into(), evidence })
     }
 }

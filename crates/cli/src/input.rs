@@ -74,7 +74,8 @@ impl DataArgs {
 /// A data set ready to learn from.
 pub(crate) struct Problem {
     pub(crate) dataset: Dataset,
-    pub(crate) training: Vec<Comparison>,
+    /// The rows to fit to, if they are not all.
+    training: Option<Vec<Comparison>>,
     pub(crate) held_out: Vec<Comparison>,
     pub(crate) features: Option<Features>,
     /// Embeddings of the prompts by themselves.
@@ -91,7 +92,7 @@ impl Problem {
         let problem = Self::load_any(args, global)?;
         if let Some(comparisons) = &args.comparisons {
             ensure!(
-                !problem.training.is_empty(),
+                !problem.training().is_empty(),
                 "{}: expected rows of split \"train\" to learn from, found {}, all of other splits",
                 comparisons.display(),
                 render::counted(problem.held_out.len(), "row")
@@ -155,9 +156,14 @@ impl Problem {
 
     pub(crate) fn new(dataset: Dataset, features: Option<Features>, truth: Option<Crowd>) -> Self {
         let prompt_features = features.as_ref().and_then(|features| features.prompts().cloned());
-        let training = dataset.train().copied().collect();
-        let held_out = dataset.held_out().copied().collect();
+        let held_out: Vec<Comparison> = dataset.held_out().copied().collect();
+        let training = (!held_out.is_empty()).then(|| dataset.train().copied().collect());
         Self { dataset, training, held_out, features, prompt_features, text_features: None, truth }
+    }
+
+    /// The rows to fit to.
+    pub(crate) fn training(&self) -> &[Comparison] {
+        self.training.as_deref().unwrap_or(&self.dataset.comparisons)
     }
 }
 
@@ -171,6 +177,7 @@ fn report_oddities(path: &Path, dataset: &Dataset) {
         (dataset.n_unlisted, "of responses that are not listed: left out"),
         (dataset.n_self_comparisons, "of a response with itself: left out of the fit"),
         (dataset.n_both_bad, both_bad),
+        (dataset.n_merged, "like another but for the weight: merged, and held out together"),
     ] {
         if n > 0 {
             eprintln!("nlhf: {}: {} {what}", path.display(), render::counted(n, "comparison"));

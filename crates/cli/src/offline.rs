@@ -157,7 +157,7 @@ impl WithFit for Learn<'_> {
             ControlFlow::Continue(())
         };
         let data = OfflineData {
-            training: &problem.training,
+            training: problem.training(),
             held_out: &problem.held_out,
             menus,
             reference: self.reference,
@@ -183,7 +183,7 @@ impl Learn<'_> {
     ) -> anyhow::Result<Vec<PolicyComparison>> {
         let (eta, scale) = (self.args.game.eta, self.args.game.scale.into());
         let scores =
-            BradleyTerryFit::new(LogisticConfig::default())?.fit(&self.problem.training)?.model;
+            BradleyTerryFit::new(LogisticConfig::default())?.fit(self.problem.training())?.model;
         let names = ["pessimistic Nash (this run)", "greedy Nash", "reward-based", "reference"];
         let mut all = names.map(|policy| PolicyComparison { policy, suboptimality: Vec::new() });
         for (menu, prompt) in self.problem.dataset.menus.iter().zip(&report.prompts) {

@@ -9,14 +9,16 @@
 //! | scored pairs, `ultrafeedback_binarized` | `score_chosen`, `score_rejected` besides | 1; ½ if the scores are equal |
 //! | battles, JSONL or CSV | `model_a`, `model_b`, `winner` | 1, 0, or ½ for ties |
 //!
-//! A file is of one format; a line of another is an error that names both. Every format may carry `weight` (1 if absent), `annotator` and `split` ("train" or absent: to fit
-//! on; anything else: held out). Other fields and columns are ignored.
+//! A file is of one format; a line of another is an error that names both. Every format may carry `weight` (1 if
+//! absent), `annotator` and `split` ("train" or absent: to fit on; anything else: held out). Other fields and
+//! columns are ignored. Beyond 2²¹ rows, those that differ in nothing but weight are merged, and counted.
 
 mod arena;
 mod battles;
 mod collect;
 mod content;
 mod explicit;
+mod merge;
 mod trl;
 mod winner;
 

@@ -82,6 +82,8 @@ pub struct Dataset {
     pub held_out: Vec<bool>,
     /// Whether any comparison names a split.
     pub has_split: bool,
+    /// How many rows of a file of more than 2²¹ were like another in all but their weight and added to it.
+    pub n_merged: usize,
     /// How many comparisons compare a response with itself. They say nothing about preferences; without a catalog they
     /// make no candidates either.
     pub n_self_comparisons: usize,

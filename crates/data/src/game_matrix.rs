@@ -8,9 +8,8 @@
 
 use crate::error::quoted;
 use crate::games::{game, within_range};
-use crate::table::{Table, TableRow};
+use crate::table::{Cells, Table, TableRow};
 use crate::{DataError, GameNote, GameRecord, GameScale, LineReader, read_matrix_npy};
-use csv::StringRecord;
 use nlhf_core::{Eta, Profile};
 use std::path::Path;
 
@@ -157,7 +156,7 @@ struct Layout {
     n_cells: usize,
 }
 
-fn is_header(record: &StringRecord) -> bool {
+fn is_header(record: Cells<'_>) -> bool {
     is_corner(record.get(0).unwrap_or_default()) || record.iter().skip(1).any(is_text)
 }
 

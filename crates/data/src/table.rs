@@ -4,7 +4,7 @@
 
 use crate::error::Place;
 use crate::{DataError, LineReader};
-use csv::{Reader, ReaderBuilder, StringRecord, Terminator, Trim};
+use csv::{Reader, ReaderBuilder, StringRecord, Terminator};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -16,9 +16,27 @@ pub(crate) struct Table {
     record: StringRecord,
 }
 
+/// The cells of a row, without the white space around them.
+#[derive(Clone, Copy)]
+pub(crate) struct Cells<'a>(&'a StringRecord);
+
+impl<'a> Cells<'a> {
+    pub(crate) fn get(self, column: usize) -> Option<&'a str> {
+        self.0.get(column).map(str::trim)
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a str> {
+        self.0.iter().map(str::trim)
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.0.len()
+    }
+}
+
 /// One row and where it starts.
 pub(crate) struct TableRow<'a> {
-    pub(crate) cells: &'a StringRecord,
+    pub(crate) cells: Cells<'a>,
     pub(crate) place: Place<'a>,
 }
 
@@ -32,7 +50,7 @@ impl Table {
         // A row ends at \n alone, and \r goes with the white space: with the default \r\n the position of
         // a row counts the line before it.
         builder.terminator(Terminator::Any(b'\n'));
-        let reader = builder.has_headers(false).flexible(true).trim(Trim::All).from_reader(rest);
+        let reader = builder.has_headers(false).flexible(true).from_reader(rest);
         Self { path, lines_before, reader, record: StringRecord::new() }
     }
 
@@ -43,7 +61,8 @@ impl Table {
     pub(crate) fn next_row(&mut self) -> Result<Option<TableRow<'_>>, DataError> {
         let mut more = self.reader.read_record(&mut self.record);
         // A blank line that ends in \r\n is a row of one empty cell.
-        while matches!(more, Ok(true)) && self.record.len() == 1 && self.record[0].is_empty() {
+        while matches!(more, Ok(true)) && self.record.len() == 1 && self.record[0].trim().is_empty()
+        {
             more = self.reader.read_record(&mut self.record);
         }
         let path = &self.path;
@@ -54,7 +73,7 @@ impl Table {
         match more {
             Ok(true) => {
                 let place = place(self.record.position());
-                Ok(Some(TableRow { cells: &self.record, place }))
+                Ok(Some(TableRow { cells: Cells(&self.record), place }))
             }
             Ok(false) => Ok(None),
             Err(error) => Err(match error.kind() {

@@ -183,7 +183,7 @@ impl Embedding {
     pub(crate) fn spread(&self, w: &[f64]) -> Vec<f64> {
         let Some((features, _)) = self.parts() else { return w.to_vec() };
         let mut out = vec![0.0; features.ncols()];
-        crate::rows::scores(features, &DVector::from_column_slice(w), &mut out);
+        crate::rows::scores(features.as_slice(), &DVector::from_column_slice(w), &mut out);
         out
     }
 
@@ -191,7 +191,7 @@ impl Embedding {
     pub(crate) fn gather(&self, x: &[f64]) -> DVector<f64> {
         let Some((features, _)) = self.parts() else { return DVector::from_column_slice(x) };
         let mut out = DVector::zeros(features.nrows());
-        crate::rows::combine(features, x, &mut out);
+        crate::rows::combine(features.as_slice(), x, &mut out);
         out
     }
 }

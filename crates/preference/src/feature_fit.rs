@@ -20,7 +20,7 @@ use crate::pair_map::PairMap;
 use crate::score_design::ScoreDesign;
 use crate::{FeatureError, FeatureModel, Features, PairCount};
 use nalgebra::DMatrix;
-use nlhf_core::{Comparison, FitError, FitPreference, Fitted, ScalarError};
+use nlhf_core::{Comparison, FitError, FitPreference, Fitted, ResponseId, ScalarError};
 use std::sync::Arc;
 
 /// The most wedge features that are fitted: their information matrix takes 128 MiB.
@@ -109,8 +109,11 @@ impl FeatureFit {
 
 impl FeatureFit {
     /// One row a cell, as candidates and pairs of them where that is smaller.
-    fn design(&self, pairs: &[PairCount]) -> Result<Box<dyn Design>, FitError> {
+    fn design(&self, pairs: &[PairCount]) -> Result<Box<dyn Design + '_>, FitError> {
         let dimension = self.map.dimension(self.features.dim());
+        if let Some(design) = self.design_in_place(pairs) {
+            return Ok(Box::new(design));
+        }
         let (candidates, places) = Candidates::of_pairs(pairs);
         let of_scores = self.map == PairMap::Difference && candidates.len() < pairs.len();
         let n_rows = if of_scores { candidates.len() } else { pairs.len() };
@@ -120,7 +123,8 @@ impl FeatureFit {
         }
         if of_scores {
             let features = candidates.features(&self.features)?;
-            return Ok(Box::new(ScoreDesign::new(features, places)));
+            let features: Vec<f64> = features.data.into();
+            return Ok(Box::new(ScoreDesign::new(features.into(), dimension, places)));
         }
         let mut columns = DMatrix::zeros(dimension, n_rows);
         let (mut a, mut b) = (vec![0.0; self.features.dim()], vec![0.0; self.features.dim()]);
@@ -130,6 +134,20 @@ impl FeatureFit {
             self.map.write(&a, &b, z.as_mut_slice());
         }
         Ok(Box::new(DenseDesign { columns }))
+    }
+}
+
+impl FeatureFit {
+    /// The table of features as it stands, where it is no larger than the pairs and holds all that they name.
+    fn design_in_place(&self, pairs: &[PairCount]) -> Option<ScoreDesign<'_>> {
+        let table = self.features.as_table().filter(|_| self.map == PairMap::Difference)?;
+        let known = |pair: &PairCount| pair.low.max(pair.high).index() < table.len();
+        if table.len() >= pairs.len() || !pairs.iter().all(known) {
+            return None;
+        }
+        let place = |id: ResponseId| u32::try_from(id.index()).expect("an id fits into 32 bits");
+        let places = pairs.iter().map(|pair| (place(pair.low), place(pair.high))).collect();
+        Some(ScoreDesign::new(table.values().into(), table.dim(), places))
     }
 }
 
@@ -165,7 +183,7 @@ impl FitPreference for FeatureFit {
 mod tests {
     use super::*;
     use crate::{FeatureTable, WidthMultiplier};
-    use nlhf_core::{ConfidenceWidth, Label, PreferenceModel, PromptId, ResponseId};
+    use nlhf_core::{ConfidenceWidth, Label, PreferenceModel, PromptId};
 
     fn features(dim: usize, values: &[f64]) -> Arc<Features> {
         let table = FeatureTable::new(dim, values.to_vec()).unwrap();

@@ -151,6 +151,11 @@ impl Features {
         self.projection.as_ref().map_or(self.raw_dim(), Projection::n_components)
     }
 
+    /// The table whose rows φ are as they stand: that of the responses, unless prompts or a projection come in.
+    pub(crate) fn as_table(&self) -> Option<&FeatureTable> {
+        (self.prompts.is_none() && self.projection.is_none()).then_some(&self.responses)
+    }
+
     /// Whether φ depends on the prompt.
     pub(crate) fn depends_on_prompt(&self) -> bool {
         self.prompts.is_some()

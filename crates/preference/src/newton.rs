@@ -8,10 +8,11 @@
 //! `|θᵢ| ≤ h` the coordinates that press against it are held and the others take a Newton step, projected
 //! (Bertsekas, "Projected Newton methods", 1982).
 
+use crate::logistic_kernel::slopes_and_loss;
 use crate::rows;
 use nalgebra::{Cholesky, DMatrix, DVector};
 use nlhf_core::FitStatus;
-use nlhf_core::logistic::{log_loss, sigmoid};
+use nlhf_core::logistic::sigmoid;
 
 /// The rows `Z` of a likelihood, known through products.
 pub(crate) trait Design {
@@ -81,15 +82,11 @@ pub(crate) fn minimize(likelihood: &Likelihood<'_>, start: DVector<f64>) -> Opti
     let mut gradient = DVector::zeros(dimension);
     let mut hessian = DMatrix::zeros(dimension, dimension);
     design.predict(&theta, &mut t);
-    let mut objective = likelihood.loss(&t) + 0.5 * ridge * theta.norm_squared();
+    let mut loss = likelihood.slopes_and_loss(&t, &mut row);
+    let mut objective = loss + 0.5 * ridge * theta.norm_squared();
     // The gradient before the last step, and whether that step left the objective within rounding.
     let (mut previous, mut flat) = (f64::INFINITY, false);
     for iterations in 0.. {
-        for ((r, t), (w, v)) in
-            row.iter_mut().zip(&t).zip(likelihood.weights.iter().zip(likelihood.wins))
-        {
-            *r = w * sigmoid(*t) - v;
-        }
         design.transpose(&row, &mut gradient);
         gradient.axpy(ridge, &theta, 1.0);
         let held: Vec<bool> =
@@ -110,7 +107,7 @@ pub(crate) fn minimize(likelihood: &Likelihood<'_>, start: DVector<f64>) -> Opti
         };
         if let Some(status) = status {
             return Some(Minimum {
-                loss: likelihood.loss(&t),
+                loss,
                 bound_active: held.contains(&true),
                 gradient_max: largest,
                 theta,
@@ -145,7 +142,8 @@ pub(crate) fn minimize(likelihood: &Likelihood<'_>, start: DVector<f64>) -> Opti
         loop {
             let trial = (&theta - length * &step).map(|x| x.clamp(-size, size));
             design.predict(&trial, &mut t);
-            let value = likelihood.loss(&t) + 0.5 * ridge * trial.norm_squared();
+            loss = likelihood.slopes_and_loss(&t, &mut row);
+            let value = loss + 0.5 * ridge * trial.norm_squared();
             // Near the minimum the decrease drowns in rounding: that much slack lets the step through.
             let slack = 4.0 * f64::EPSILON * (4.0 + n_rows as f64).sqrt() * objective.abs();
             if value <= objective - 1e-4 * length * slope + slack || length < 1e-12 {
@@ -160,9 +158,10 @@ pub(crate) fn minimize(likelihood: &Likelihood<'_>, start: DVector<f64>) -> Opti
 }
 
 impl Likelihood<'_> {
-    pub(crate) fn loss(&self, t: &[f64]) -> f64 {
-        let rows = t.iter().zip(self.weights.iter().zip(self.wins));
-        rows.map(|(t, (w, v))| w * log_loss(*t, v / w)).sum()
+    /// The loss at log-odds t without the penalty, and its slope in each.
+    pub(crate) fn slopes_and_loss(&self, t: &[f64], slopes: &mut [f64]) -> f64 {
+        slopes.copy_from_slice(t);
+        slopes_and_loss(slopes, self.weights, self.wins)
     }
 }
 
@@ -178,11 +177,11 @@ impl Design for DenseDesign {
     }
 
     fn predict(&self, theta: &DVector<f64>, t: &mut [f64]) {
-        rows::scores(&self.columns, theta, t);
+        rows::scores(self.columns.as_slice(), theta, t);
     }
 
     fn transpose(&self, r: &[f64], out: &mut DVector<f64>) {
-        rows::combine(&self.columns, r, out);
+        rows::combine(self.columns.as_slice(), r, out);
     }
 
     fn gram(&self, weights: &[f64], out: &mut DMatrix<f64>) {
@@ -244,7 +243,8 @@ mod tests {
         let value = |theta: &DVector<f64>| {
             let mut t = [0.0; 3];
             design.predict(theta, &mut t);
-            likelihood.loss(&t) + 0.5 * ridge * theta.norm_squared()
+            let mut slopes = vec![0.0; t.len()];
+            likelihood.slopes_and_loss(&t, &mut slopes) + 0.5 * ridge * theta.norm_squared()
         };
         let gradient = |theta: &DVector<f64>| {
             let mut t = [0.0; 3];

@@ -9,11 +9,13 @@
 use crate::newton::Design;
 use crate::rows;
 use nalgebra::{DMatrix, DVector};
+use std::borrow::Cow;
 
 /// `Φ` and the pairs.
-pub(crate) struct ScoreDesign {
-    /// Features, one candidate a column.
-    features: DMatrix<f64>,
+pub(crate) struct ScoreDesign<'a> {
+    /// Features, one candidate after the other.
+    features: Cow<'a, [f64]>,
+    dimension: usize,
     pairs: Vec<(u32, u32)>,
     /// Of each candidate, where its pairs start in `incident`.
     starts: Vec<usize>,
@@ -21,9 +23,10 @@ pub(crate) struct ScoreDesign {
     incident: Vec<(u32, u32)>,
 }
 
-impl ScoreDesign {
-    pub(crate) fn new(features: DMatrix<f64>, pairs: Vec<(u32, u32)>) -> Self {
-        let mut starts = vec![0_usize; features.ncols() + 1];
+impl<'a> ScoreDesign<'a> {
+    /// `features` holds `dimension` numbers of each candidate, and pairs are of candidates among them.
+    pub(crate) fn new(features: Cow<'a, [f64]>, dimension: usize, pairs: Vec<(u32, u32)>) -> Self {
+        let mut starts = vec![0_usize; features.len() / dimension + 1];
         for &(i, j) in &pairs {
             starts[i as usize + 1] += 1;
             starts[j as usize + 1] += 1;
@@ -40,17 +43,25 @@ impl ScoreDesign {
                 *at += 1;
             }
         }
-        Self { features, pairs, starts, incident }
+        Self { features, dimension, pairs, starts, incident }
+    }
+
+    fn n_candidates(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    fn candidate(&self, at: usize) -> &[f64] {
+        &self.features[at * self.dimension..(at + 1) * self.dimension]
     }
 }
 
-impl Design for ScoreDesign {
+impl Design for ScoreDesign<'_> {
     fn dimension(&self) -> usize {
-        self.features.nrows()
+        self.dimension
     }
 
     fn predict(&self, theta: &DVector<f64>, t: &mut [f64]) {
-        let mut scores = vec![0.0; self.features.ncols()];
+        let mut scores = vec![0.0; self.n_candidates()];
         rows::scores(&self.features, theta, &mut scores);
         for (t, &(i, j)) in t.iter_mut().zip(&self.pairs) {
             *t = scores[i as usize] - scores[j as usize];
@@ -58,7 +69,7 @@ impl Design for ScoreDesign {
     }
 
     fn transpose(&self, r: &[f64], out: &mut DVector<f64>) {
-        let mut shares = vec![0.0; self.features.ncols()];
+        let mut shares = vec![0.0; self.n_candidates()];
         for (r, &(i, j)) in r.iter().zip(&self.pairs) {
             shares[i as usize] += r;
             shares[j as usize] -= r;
@@ -67,14 +78,14 @@ impl Design for ScoreDesign {
     }
 
     fn gram(&self, weights: &[f64], out: &mut DMatrix<f64>) {
-        let column = |at: usize| self.features.column(at);
-        let gram = rows::gram(self.dimension(), self.features.ncols(), |at, left, right| {
-            let own = column(at);
-            left.copy_from_slice(own.as_slice());
+        let gram = rows::gram(self.dimension, self.n_candidates(), |at, left, right| {
+            let own = self.candidate(at);
+            left.copy_from_slice(own);
             // A row of L_w Φ.
             for &(k, other) in &self.incident[self.starts[at]..self.starts[at + 1]] {
                 let weight = weights[k as usize];
-                for ((right, a), b) in right.iter_mut().zip(&own).zip(&column(other as usize)) {
+                for ((right, a), b) in right.iter_mut().zip(own).zip(self.candidate(other as usize))
+                {
                     *right += weight * (a - b);
                 }
             }
@@ -83,11 +94,11 @@ impl Design for ScoreDesign {
     }
 
     fn sampled_gram(&self, weights: &[f64], stride: usize) -> DMatrix<f64> {
-        rows::gram(self.dimension(), self.pairs.len().div_ceil(stride), |at, left, right| {
+        rows::gram(self.dimension, self.pairs.len().div_ceil(stride), |at, left, right| {
             let k = at * stride;
             let (i, j) = self.pairs[k];
-            let (a, b) = (self.features.column(i as usize), self.features.column(j as usize));
-            let both = left.iter_mut().zip(right).zip(a.iter().zip(&b));
+            let (a, b) = (self.candidate(i as usize), self.candidate(j as usize));
+            let both = left.iter_mut().zip(right).zip(a.iter().zip(b));
             for ((left, right), (a, b)) in both {
                 *left = a - b;
                 *right = weights[k] * *left;
@@ -112,7 +123,7 @@ mod tests {
             features[(i, a as usize)] - features[(i, b as usize)]
         });
         let dense = DenseDesign { columns };
-        let scores = ScoreDesign::new(features, pairs);
+        let scores = ScoreDesign::new(Cow::Borrowed(features.as_slice()), d, pairs);
         let n_rows = scores.pairs.len();
         let theta = DVector::from_fn(d, |i, _| (i as f64).sin());
         let weights: Vec<f64> = (0..n_rows).map(|k| 0.5 + (k % 5) as f64).collect();

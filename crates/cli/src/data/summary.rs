@@ -31,12 +31,7 @@ fn write_all(out: &mut String, args: &DataCommand, f: &Findings) -> Result {
         range(f.candidates_a_prompt),
         range(f.comparisons_a_prompt)
     )?;
-    writeln!(
-        out,
-        "  labels        {:.1} % ties{}",
-        percent(f.n_ties, f.n_comparisons),
-        oddities(f)
-    )?;
+    writeln!(out, "  labels        {:.1} % ties{}", 100.0 * f.share_of_ties, oddities(f))?;
     if f.n_held_out > 0 {
         writeln!(
             out,
@@ -57,10 +52,6 @@ fn write_all(out: &mut String, args: &DataCommand, f: &Findings) -> Result {
     write_next(out, args, f)
 }
 
-fn percent(part: usize, all: usize) -> f64 {
-    100.0 * part as f64 / all.max(1) as f64
-}
-
 fn oddities(f: &Findings) -> String {
     let mut text = String::new();
     for (n, what) in [
@@ -70,6 +61,7 @@ fn oddities(f: &Findings) -> String {
         ),
         (f.n_self_comparisons, "of a response with itself, left out"),
         (f.n_unlisted, "of unlisted responses, left out"),
+        (f.n_merged, "more that differ from these in nothing but weight, added to them"),
     ] {
         if n > 0 {
             let _ = write!(text, "; {} {what}", count(n));

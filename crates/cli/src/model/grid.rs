@@ -22,7 +22,7 @@ const COMPONENTS: [usize; 3] = [8, 16, 32];
 /// Every kind of model that the data allow, with default settings; with ties Davidson's too, and Bradley-Terry also with
 /// an effect of the order. The network only if `all`: it takes long.
 pub(crate) fn kinds(problem: &Problem, given: &ModelArgs, all: bool) -> Vec<Choice> {
-    let ties = problem.training.iter().any(|c| c.label == Label::TIE && c.first != c.second);
+    let ties = problem.training().iter().any(|c| c.label == Label::TIE && c.first != c.second);
     let mut kinds = vec![ModelKind::Tabular, ModelKind::BradleyTerry];
     kinds.extend(ties.then_some(ModelKind::Davidson));
     kinds.push(ModelKind::LowRank);

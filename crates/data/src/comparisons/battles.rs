@@ -10,9 +10,8 @@
 use super::collect::{Collector, Judgement, Named, weight_of_cell};
 use super::{ONLY_PROMPT, winner};
 use crate::error::{Place, quoted};
-use crate::table::{Table, TableRow};
+use crate::table::{Cells, Table, TableRow};
 use crate::{DataError, LineReader};
-use csv::StringRecord;
 
 pub(super) fn read(lines: LineReader, collector: &mut Collector) -> Result<(), DataError> {
     let mut table = Table::from_line(lines);
@@ -34,7 +33,7 @@ pub(super) fn read(lines: LineReader, collector: &mut Collector) -> Result<(), D
 }
 
 fn read_row(
-    record: &StringRecord,
+    record: Cells<'_>,
     columns: &Columns,
     place: Place<'_>,
     collector: &mut Collector,
@@ -83,7 +82,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn find(header: &StringRecord, place: Place<'_>) -> Result<Self, DataError> {
+    fn find(header: Cells<'_>, place: Place<'_>) -> Result<Self, DataError> {
         let optional = |name| header.iter().position(|column| column == name);
         let required = |name| {
             optional(name).ok_or_else(|| {

@@ -1,5 +1,6 @@
 //! What the formats have in common: names to ids, checks against the catalog, splits and menus.
 
+use super::merge::Rows;
 use crate::error::{Place, quoted};
 use crate::json::Field;
 use crate::{BothBad, Catalog, DataError, Dataset, Format, Names, ReadOptions, Texts};
@@ -12,8 +13,7 @@ pub(super) struct Collector {
     responses: Names,
     annotators: Names,
     catalog: Option<Catalog>,
-    comparisons: Vec<Comparison>,
-    held_out: Vec<bool>,
+    rows: Rows,
     has_split: bool,
     n_self_comparisons: usize,
     n_both_bad: usize,
@@ -46,8 +46,7 @@ impl Collector {
             responses: Names::new(),
             annotators: Names::new(),
             catalog,
-            comparisons: Vec::new(),
-            held_out: Vec::new(),
+            rows: Rows::default(),
             has_split: false,
             n_self_comparisons: 0,
             n_both_bad: 0,
@@ -63,7 +62,7 @@ impl Collector {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.comparisons.is_empty() && self.n_unlisted == 0 && self.n_both_bad == 0
+        self.rows.comparisons.is_empty() && self.n_unlisted == 0 && self.n_both_bad == 0
     }
 
     /// Counts a battle in which both were bad, and says what to do with it.
@@ -137,14 +136,17 @@ impl Collector {
         if *first_line == 0 {
             *first_line = judgement.line;
         }
-        self.comparisons.push(Comparison { prompt, first, second, label, weight, annotator });
-        self.held_out.push(judgement.split.is_some_and(|split| split != "train"));
+        let held_out = judgement.split.is_some_and(|split| split != "train");
+        let comparison = Comparison { prompt, first, second, label, weight, annotator };
+        self.rows.push(comparison, held_out);
         self.has_split |= judgement.split.is_some();
         self.n_self_comparisons += usize::from(first == second);
     }
 
     /// The data set; `path` is the file that was read.
-    pub(super) fn finish(self, format: Format, path: &Path) -> Result<Dataset, DataError> {
+    pub(super) fn finish(mut self, format: Format, path: &Path) -> Result<Dataset, DataError> {
+        self.rows.finish();
+        let Rows { comparisons, held_out, n_merged, .. } = self.rows;
         let (mut prompts, mut responses) = (self.prompts, self.responses);
         let mut listed = Vec::new();
         let (mut menus_in, mut lines) = (path.to_path_buf(), Vec::new());
@@ -160,7 +162,7 @@ impl Collector {
         let menus = if listed.is_empty() {
             // A response that was compared with itself alone is no choice.
             let single = self.options.allow_single_candidates;
-            let seen = self.comparisons.iter().filter(|c| single || c.first != c.second);
+            let seen = comparisons.iter().filter(|c| single || c.first != c.second);
             let seen = seen.flat_map(|c| [(c.prompt, c.first), (c.prompt, c.second)]);
             group(prompts.len(), n_responses, seen)
         } else {
@@ -181,9 +183,10 @@ impl Collector {
             prompts,
             responses,
             annotators: self.annotators,
-            comparisons: self.comparisons,
-            held_out: self.held_out,
+            comparisons,
+            held_out,
             has_split: self.has_split,
+            n_merged,
             n_self_comparisons: self.n_self_comparisons,
             n_both_bad: self.n_both_bad,
             n_unlisted: self.n_unlisted,

@@ -27,8 +27,8 @@ pub struct Agreement {
 /// What the presentation order does to verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct OrderStatistics {
-    /// Decided votes.
-    pub n_decided: usize,
+    /// The weight of decided votes, hence their number where each counts once.
+    pub decided: f64,
     /// The share of them that the response shown first has won; `None` without any.
     pub first_won: Option<f64>,
     /// Wilson's 95 % interval of that share, as if votes were independent.
@@ -123,7 +123,7 @@ pub fn agreement(data: &[Comparison]) -> Option<Agreement> {
 
 /// What the order of presentation does, over all votes.
 pub fn order_statistics(data: &[Comparison]) -> OrderStatistics {
-    let (mut n_decided, mut first_won) = (0, 0);
+    let (mut decided, mut first_won) = (0.0, 0.0);
     // Of each pair and judge: what was decided with the lower id first, and with the higher id first.
     let mut both: BTreeMap<(Pair, Option<AnnotatorId>), [Option<i8>; 2]> = BTreeMap::new();
     for vote in votes(data) {
@@ -132,8 +132,10 @@ pub fn order_statistics(data: &[Comparison]) -> OrderStatistics {
             continue;
         }
         let low_first = vote.first < vote.second;
-        n_decided += 1;
-        first_won += usize::from((winner > 0) == low_first);
+        decided += vote.weight.get();
+        if (winner > 0) == low_first {
+            first_won += vote.weight.get();
+        }
         let seen = both.entry((pair(vote), vote.annotator)).or_default();
         seen[usize::from(!low_first)].get_or_insert(winner);
     }
@@ -148,9 +150,9 @@ pub fn order_statistics(data: &[Comparison]) -> OrderStatistics {
     let share = |k: usize, n: usize| (n > 0).then(|| k as f64 / n as f64);
     let for_second = flipped - for_first;
     OrderStatistics {
-        n_decided,
-        first_won: share(first_won, n_decided),
-        interval: (n_decided > 0).then(|| wilson(first_won as f64, n_decided as f64)),
+        decided,
+        first_won: (decided > 0.0).then(|| first_won / decided),
+        interval: (decided > 0.0).then(|| wilson(first_won, decided)),
         n_both_orders,
         flip_rate: share(flipped, n_both_orders),
         log_odds: (for_first > 0 && for_second > 0)
@@ -215,7 +217,7 @@ mod tests {
         }
         data.push(vote(0, 0, 1, 0.5, 2));
         let found = order_statistics(&data);
-        assert_eq!((found.n_decided, found.first_won), (12, Some(0.75)));
+        assert_eq!((found.decided, found.first_won), (12.0, Some(0.75)));
         assert_eq!((found.n_both_orders, found.flip_rate), (6, Some(0.5)));
         assert_eq!(found.log_odds, None);
         let (low, high) = found.interval.unwrap();
