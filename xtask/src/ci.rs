@@ -26,7 +26,7 @@ struct CargoCall {
     environment: &'static [(&'static str, &'static str)],
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step { name: "fmt", action: cargo(&["fmt", "--all", "--check"]) },
     Step { name: "tidy", action: Action::Tidy },
     Step {
@@ -42,6 +42,10 @@ const STEPS: [Step; 6] = [
         ]),
     },
     Step { name: "test", action: cargo(&["test", "--locked", "--workspace"]) },
+    Step {
+        name: "parquet",
+        action: cargo(&["test", "--locked", "--package", "nlhf-data", "--features", "parquet"]),
+    },
     Step {
         name: "doc",
         action: Action::Cargo(CargoCall {

@@ -52,7 +52,8 @@ pub(crate) struct ModelArgs {
     /// vanish [default: 2]
     #[arg(long, value_name = "R")]
     pub(crate) planes: Option<usize>,
-    /// How strongly planes and hidden units are held, in units of what noise alone calls for [default: 2]
+    /// How strongly planes and hidden units are held, in units of what noise alone calls for [default: 1 for
+    /// low-rank, 2 for models of features]
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub(crate) plane_penalty: Option<f64>,
     /// Hidden units of the network [default: 16]
@@ -201,6 +202,26 @@ impl ModelArgs {
             bootstrap_by: ClusterKind::Comparison,
             widths: true,
         }
+    }
+
+    /// The same settings for another kind of model, without those that would do nothing there.
+    pub(crate) fn for_kind(&self, kind: ModelKind) -> Self {
+        let mut args = Self { model: Some(kind), ..self.clone() };
+        if kind == ModelKind::Tabular {
+            (args.beta, args.ridge) = (None, None);
+        }
+        if !(kind.of_features() || kind == ModelKind::Contextual) {
+            args.components = None;
+        }
+        if kind.of_planes() {
+            args.beta = None;
+        } else {
+            (args.planes, args.plane_penalty) = (None, None);
+        }
+        if kind != ModelKind::Network {
+            args.hidden = None;
+        }
+        args
     }
 
     /// Builds the fit that was asked for and hands it on. `label_budget` is how many labels an

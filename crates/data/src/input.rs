@@ -1,4 +1,4 @@
-//! Input: plain, gzip or zstd files and standard input, line by line.
+//! Input: plain, gzip, zstd or, with the feature `parquet`, Parquet files and standard input, line by line.
 //!
 //! gzip is told by its magic bytes `1f 8b`, zstd by `28 b5 2f fd`, not by the name. One buffer is reused for all lines, so
 //! that memory does not grow with the file. A UTF-8 byte order mark, `\r` at the end of a line, and
@@ -22,6 +22,10 @@ pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
     let failed = |reason| DataError::io(path, reason);
     if path.as_os_str() == "-" {
         return decoded(io::stdin()).map_err(failed);
+    }
+    #[cfg(feature = "parquet")]
+    if let Some(lines) = File::open(path).and_then(crate::parquet_lines::open).map_err(failed)? {
+        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, lines)));
     }
     File::open(path).and_then(decoded).map_err(failed)
 }
@@ -137,7 +141,12 @@ fn decoded(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + 
             Box::new(Whole { inner: ZstdFrames::new(whole)?, packed: "zstd" })
         }
         [b'P', b'A', b'R', b'1'] => {
-            let text = "expected text, found a Parquet file: write it as JSONL or CSV first";
+            let text = if cfg!(feature = "parquet") {
+                "expected text, found a Parquet file: name the file, it cannot be read from a pipe"
+            } else {
+                "expected text, found a Parquet file: write it as JSONL or CSV first, or build with \
+                 --features parquet"
+            };
             return Err(io::Error::new(ErrorKind::InvalidData, text));
         }
         _ => return Ok(Box::new(whole)),

@@ -38,6 +38,8 @@ mod npz;
 mod npz_output;
 mod numbers;
 mod output;
+#[cfg(feature = "parquet")]
+mod parquet_lines;
 mod policies;
 mod prior;
 mod solutions;

@@ -63,7 +63,7 @@ pub(crate) struct ArrayBlock {
 /// Where an array comes from.
 enum Source {
     Same(Vec<f64>),
-    PerGame { reader: EntryReader, entry: npy::Entry, width: usize, place: PathBuf },
+    PerGame { reader: Box<EntryReader>, entry: npy::Entry, width: usize, place: PathBuf },
 }
 
 /// The numbers of an array for the games of a block.
@@ -368,7 +368,8 @@ impl OpenArray {
             return Err(DataError::file(&self.place, expected, found));
         }
         if per_game {
-            return Ok(Source::PerGame { reader: self.reader, entry, width, place: self.place });
+            let reader = Box::new(self.reader);
+            return Ok(Source::PerGame { reader, entry, width, place: self.place });
         }
         let mut bytes = Vec::new();
         let read = self.reader.read_to_end(&mut bytes);

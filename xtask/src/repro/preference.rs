@@ -45,7 +45,9 @@ pub(super) fn run(nlhf: &Nlhf, data: &Path, work: &Path) -> TaskResult<String> {
         let about = nlhf.report(&command, &report("data"))?;
         let mut command = vec!["fit".to_owned()];
         command.extend_from_slice(arguments);
-        command.extend(["--compare".to_owned(), "--by".to_owned(), by.to_owned()]);
+        // One bound for all, beyond what any judge here is sure of: none gains by being held back less.
+        let more = ["--compare", "--by", by, "--log-odds-bound", "10"];
+        command.extend(more.map(str::to_owned));
         let fit = nlhf.report(&command, &report("fit"))?;
         found.push(Found { name, what, by, data: about, fit });
         Ok(())
@@ -69,8 +71,9 @@ pub(super) fn run(nlhf: &Nlhf, data: &Path, work: &Path) -> TaskResult<String> {
         // The file's own split is not used: all rows are divided into folds.
         let all = work.join(format!("{set}.jsonl"));
         without_split(&file[0], &all)?;
-        let arguments: Vec<String> =
-            [all.display().to_string()].into_iter().chain(responses(set)).collect();
+        // Some systems of vicuna have no texts, hence no features.
+        let first = [all.display().to_string(), "--skip-unlisted".to_owned()];
+        let arguments: Vec<String> = first.into_iter().chain(responses(set)).collect();
         add(set, what, "prompt", &arguments)?;
     }
     for (name, matrix, what) in [
@@ -96,7 +99,32 @@ pub(super) fn run(nlhf: &Nlhf, data: &Path, work: &Path) -> TaskResult<String> {
         // A pair is one row: it is held out as a whole.
         add(name, what, "comparison", &[comparisons.display().to_string()])?;
     }
+    let battles = work.join("pokemon-battles.jsonl");
+    fs::write(&battles, single(&fs::read_to_string(work.join("pokemon.jsonl"))?)?)?;
+    let what = "the same battles one by one: every pair is in every fold";
+    add("pokemon-battles", what, "comparison", &[battles.display().to_string()])?;
     Ok(preference_report::render(&machine::describe()?, &found))
+}
+
+/// A win rate of n battles as n rows.
+fn single(pairs: &str) -> TaskResult<String> {
+    let mut text = String::new();
+    for line in pairs.lines() {
+        let mut row: Value = serde_json::from_str(line)?;
+        let number = |row: &Value, field: &str| row[field].as_f64().ok_or("a row without numbers");
+        let (rate, n) = (number(&row, "label")?, number(&row, "weight")?);
+        let wins = (rate * n).round();
+        row["weight"] = Value::from(1.0);
+        for (label, times) in [(1.0, wins), (0.0, n - wins)] {
+            row["label"] = Value::from(label);
+            let mut left = times;
+            while left > 0.5 {
+                writeln!(text, "{row}")?;
+                left -= 1.0;
+            }
+        }
+    }
+    Ok(text)
 }
 
 /// A copy of JSON lines without their field "split".

@@ -100,6 +100,26 @@ fn write_all(out: &mut String, args: &FitArgs, problem: &Problem, f: &Findings) 
     write_next(out, args, problem, f)
 }
 
+/// The ridge or penalty of the best of a search, if nothing was tried beyond it on one side.
+fn at_the_edge(best: &str, f: &Findings) -> Option<&'static str> {
+    let value = |name: &str, what: &str| -> Option<f64> {
+        name.split(", ").find_map(|part| part.strip_prefix(what)?.trim().parse().ok())
+    };
+    let kind = |name: &str| name.split(", ").next().map(str::to_owned);
+    let all = &f.cross_validation.as_ref()?.scores;
+    let tried = |what: &str| {
+        let same = all.iter().filter(|score| kind(&score.name) == kind(best));
+        let mut values: Vec<f64> = same.filter_map(|score| value(&score.name, what)).collect();
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    [("ridge", "ridge"), ("penalty", "plane-penalty")].into_iter().find_map(|(what, option)| {
+        let (chosen, tried) = (value(best, what)?, tried(what));
+        let ends = [tried.first()?, tried.last()?];
+        (ends[0] < ends[1] && ends.contains(&&chosen)).then_some(option)
+    })
+}
+
 fn accuracy(accuracy: Option<f64>) -> String {
     accuracy.map_or_else(String::new, |a| format!(", accuracy {:.1} %", 100.0 * a))
 }
@@ -112,6 +132,11 @@ fn write_next(out: &mut String, args: &FitArgs, problem: &Problem, f: &Findings)
             "it predicts no better than a coin: a model with features, or more comparisons a pair"
                 .to_owned(),
         );
+    }
+    let best = expected.filter(|score| args.cv && score.failure.is_none());
+    if let Some(edge) = best.and_then(|best| at_the_edge(&best.name, f)) {
+        steps
+            .push(format!("the best {edge} is at the edge of those tried: try --{edge} beyond it"));
     }
     if f.evidence.bound_active {
         steps.push(

@@ -15,11 +15,12 @@ pub(crate) struct Choice {
 
 /// Ridges around the default, a factor of about 3 apart.
 const RIDGES: [f64; 6] = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
-const PENALTIES: [f64; 3] = [1.0, 2.0, 4.0];
+/// Around the default.
+const PENALTIES: [f64; 3] = [0.5, 1.0, 2.0];
 const PLANES: [usize; 2] = [1, 4];
 const COMPONENTS: [usize; 3] = [8, 16, 32];
 
-/// Every kind of model that the data allow, with default settings; with ties Davidson's too, and Bradley-Terry also with
+/// Every kind of model that the data allow, with the settings given; with ties Davidson's too, and Bradley-Terry also with
 /// an effect of the order. The network only if `all`: it takes long.
 pub(crate) fn kinds(problem: &Problem, given: &ModelArgs, all: bool) -> Vec<Choice> {
     let ties = problem.training().iter().any(|c| c.label == Label::TIE && c.first != c.second);
@@ -31,13 +32,10 @@ pub(crate) fn kinds(problem: &Problem, given: &ModelArgs, all: bool) -> Vec<Choi
         kinds.extend([ModelKind::Linear, ModelKind::Bilinear, ModelKind::LowRankFeatures]);
         kinds.extend(all.then_some(ModelKind::Network));
     }
-    let choice = |kind: ModelKind| Choice {
-        name: kind.name(),
-        args: ModelArgs { order_effect: given.order_effect, ..ModelArgs::of(kind) },
-    };
+    let choice = |kind: ModelKind| Choice { name: kind.name(), args: given.for_kind(kind) };
     let mut choices: Vec<Choice> = kinds.into_iter().map(choice).collect();
     if !given.order_effect {
-        let args = ModelArgs { order_effect: true, ..ModelArgs::of(ModelKind::BradleyTerry) };
+        let args = ModelArgs { order_effect: true, ..given.for_kind(ModelKind::BradleyTerry) };
         choices.push(Choice { name: "bradley-terry, order effect".to_owned(), args });
     }
     choices
@@ -61,7 +59,9 @@ pub(crate) fn settings(problem: &Problem, choice: &Choice) -> Vec<Choice> {
         choices = vary(&choices, &PLANES, "planes", |args, k| args.planes = Some(k));
     }
     if (planes || kind == ModelKind::Network) && choice.args.plane_penalty.is_none() {
-        choices = vary(&choices, &PENALTIES, "penalty", |args, c| args.plane_penalty = Some(c));
+        let default = if kind == ModelKind::LowRank { 1.0 } else { 2.0 };
+        let penalties = PENALTIES.map(|factor| factor * default);
+        choices = vary(&choices, &penalties, "penalty", |args, c| args.plane_penalty = Some(c));
     }
     if choice.args.ridge.is_none() {
         // The penalty on planes is the more important of the two.
