@@ -227,7 +227,9 @@ fn look(args: &DataCommand, global: &Global, problem: &Problem) -> anyhow::Resul
 fn share_of_ties(data: &[Comparison]) -> f64 {
     let weight = |c: &Comparison| c.weight.get();
     let ties = data.iter().filter(|c| c.label == Label::TIE && c.first != c.second);
-    ties.map(weight).sum::<f64>() / data.iter().map(weight).sum::<f64>().max(f64::MIN_POSITIVE)
+    // A sum of nothing is −0.
+    (0.0 + ties.map(weight).sum::<f64>())
+        / data.iter().map(weight).sum::<f64>().max(f64::MIN_POSITIVE)
 }
 
 /// Fewest, median and most.

@@ -101,7 +101,7 @@ fn write_set(out: &mut String, set: &Found) -> std::fmt::Result {
     let data = &set.data;
     writeln!(
         out,
-        "{} comparisons, {} prompts, {} responses, {} % ties.",
+        "Comparisons: {}; prompts: {}; responses: {}; ties: {} %.",
         data["n_comparisons"],
         data["n_prompts"],
         data["connectivity"]["n_responses"],
@@ -204,7 +204,7 @@ mod tests {
             ),
             "{text}"
         );
-        assert!(text.contains("5 comparisons, 2 prompts, 3 responses, 25.0 % ties."), "{text}");
+        assert!(text.contains("Comparisons: 5; prompts: 2; responses: 3; ties: 25.0 %."), "{text}");
         assert!(text.contains("Cycles: not tested, too few."), "{text}");
         assert!(
             text.contains("| low-rank | 0.6000 ± 0.0020 | 0.0000 ± 0.0010 | 0.700 |"),
