@@ -18,7 +18,8 @@
 //!
 //! [`published`] has the first-order methods of the literature, to compare with.
 //! [`MaximalEntropyWinner`] finds what equilibria converge to as η → ∞: the unregularized equilibrium
-//! that is nearest to the references, with its support proved. [`EquilibriumPath`] follows the
+//! that is nearest to the references, with its support proved. [`VersionSpaceGame`] finds the policies
+//! that hold against every preference of a set. [`EquilibriumPath`] follows the
 //! equilibrium in η and reports where the support changes.
 //!
 //! ```
@@ -58,6 +59,7 @@ mod skew_system;
 mod slopes;
 mod support;
 mod two_player_system;
+mod version_space;
 mod winner;
 
 pub use automatic::Automatic;
@@ -69,5 +71,9 @@ pub use mirror_prox::MirrorProx;
 pub use newton::Newton;
 pub use path::{
     EquilibriumPath, PathEnd, PathError, PathPoint, PathPolicy, PathSettings, Side, SupportChange,
+};
+pub use version_space::{
+    Context, Shortfalls, VersionSpaceCertificate, VersionSpaceError, VersionSpaceGame,
+    VersionSpaceSolution,
 };
 pub use winner::{Face, MaximalEntropyWinner, Winner};

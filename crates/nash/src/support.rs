@@ -53,12 +53,13 @@ impl Support {
 }
 
 /// Which actions have a positive prior, and its logarithm.
-fn played(prior: &Distribution) -> (Vec<usize>, Vec<f64>) {
+pub(crate) fn played(prior: &Distribution) -> (Vec<usize>, Vec<f64>) {
     let logs = prior.log_probabilities().iter().copied().enumerate();
     logs.filter(|(_, log_p)| log_p.is_finite()).unzip()
 }
 
-fn expanded(n: usize, support: &[usize], logits: &[f64]) -> Option<Distribution> {
+/// The distribution over `n` actions with these logits on the support, `None` if one is not finite.
+pub(crate) fn expanded(n: usize, support: &[usize], logits: &[f64]) -> Option<Distribution> {
     let mut logs = vec![f64::NEG_INFINITY; n];
     for (&at, &logit) in support.iter().zip(logits) {
         if !logit.is_finite() {

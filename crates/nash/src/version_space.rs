@@ -1,0 +1,428 @@
+//! Equilibria that hold against every preference of a set: version-space pessimism, exactly.
+//!
+//! ```text
+//! π̂ = argmax_π  min_{R ∈ V} E_x min_q J_R(π, q),     J_R(p, q) = p'Rq − KL(p‖π₀)/η + KL(q‖π₀)/η
+//! D(λ) = E_x max_p Σ_R λ_R min_q J_R(p, q)           convex over λ in Δ(V),  min_λ D = max_π min_R
+//! ∂D/∂λ_R = E_x g_R(p(λ)),   g_R(p) = −lse(log π₀ + ηRp)/η       the part of R in the value
+//! ```
+//! All contexts share the preferences of the set, and so the weights λ; at fixed weights they fall apart, each a smooth
+//! fixed point (`mixture`) that Newton's method solves. The weights take Newton steps of their own over the simplex
+//! (`weights`), and preferences enter one by one: whichever makes the policy look worst, until none makes it look worse
+//! than those that are in. `min_R` and `max_p` may not be exchanged over single preferences: their mixture is needed.
+//!
+//! The certificate is that of the two sides: no policy reaches more than the upper value at λ, and the returned one reaches
+//! the lower at least, whichever preference of the set holds. Since the value of every symmetric game is even, minus the
+//! lower value bounds the suboptimality of the policy if the truth is in the set. Source: Ye et al. (arXiv 2402.07314),
+//! section 3, algorithm 1.
+
+mod certificate;
+mod cholesky;
+mod mixture;
+mod weights;
+
+use crate::continuation::{End, Path, System};
+use crate::support::start_logits;
+use mixture::Mixture;
+use nlhf_core::{DenseGame, Distribution, Eta, Status};
+use rayon::prelude::*;
+
+pub use certificate::{Shortfalls, VersionSpaceCertificate};
+
+/// A context: what it counts, and the policy that the KL term is measured from.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Its share of the value, non-negative; shares need not sum to one.
+    pub weight: f64,
+    /// The reference policy over its actions.
+    pub reference: Distribution,
+}
+
+/// Symmetric games of several contexts under each preference of a set.
+///
+/// `payoff(context, preference)` gives the skew game of one context under one preference, centred like all
+/// payoffs. It is called again and again, so that the games of a large set never are in memory at once.
+#[derive(Clone, Copy)]
+pub struct VersionSpaceGame<'a> {
+    contexts: &'a [Context],
+    n_preferences: usize,
+    payoff: &'a Payoffs<'a>,
+    eta: Eta,
+}
+
+/// The game of a context under a preference.
+type Payoffs<'a> = dyn Fn(usize, usize) -> DenseGame + Sync + 'a;
+
+impl std::fmt::Debug for VersionSpaceGame<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VersionSpaceGame")
+            .field("contexts", &self.contexts.len())
+            .field("n_preferences", &self.n_preferences)
+            .field("eta", &self.eta)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is no game over a version space.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VersionSpaceError {
+    /// No context, or no preference.
+    #[error(
+        "a version space needs at least one context and one preference, but has {contexts} and {preferences}"
+    )]
+    Empty {
+        /// Contexts given.
+        contexts: usize,
+        /// Preferences given.
+        preferences: usize,
+    },
+    /// A weight that is none.
+    #[error(
+        "the weight of context {context} must be non-negative and finite, and one positive, but is {given}"
+    )]
+    Weight {
+        /// The context, from zero.
+        context: usize,
+        /// Its weight.
+        given: f64,
+    },
+    /// A game of another shape than its reference.
+    #[error(
+        "the game of context {context} must be {required} x {required} like its reference, but is {nrows} x {ncols}"
+    )]
+    Shape {
+        /// The context, from zero.
+        context: usize,
+        /// Actions of the reference.
+        required: usize,
+        /// Rows of the game.
+        nrows: usize,
+        /// Columns of the game.
+        ncols: usize,
+    },
+    /// The payoffs times η leave the range of f64.
+    #[error("the game of context {context} left the finite numbers")]
+    NotFinite {
+        /// The context, from zero.
+        context: usize,
+    },
+}
+
+/// The policies that hold against every preference of a set, and the proof of it.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "a solution carries the status and the certificate that say whether it is one"]
+pub struct VersionSpaceSolution {
+    /// A policy for each context.
+    pub policies: Vec<Distribution>,
+    /// λ: how much each preference of the set counts, most of them nothing.
+    pub weights: Vec<f64>,
+    /// What the policies reach, and what none exceeds.
+    pub certificate: VersionSpaceCertificate,
+    /// Why the solver stopped.
+    pub status: Status,
+    /// Steps on the weights over all rounds.
+    pub iterations: usize,
+}
+
+/// Steps on the weights that are taken at most.
+const ITERATION_LIMIT: usize = 500;
+/// Newton steps of one context at fixed weights, along the path from a small η.
+const CONTEXT_LIMIT: usize = 1000;
+/// The same straight from a start.
+const DIRECT_LIMIT: usize = 60;
+/// Above this ηB a start at the reference goes straight to the path.
+const COLD_START_LIMIT: f64 = 60.0;
+/// Of the tolerance, what the steps aim at: the certificate adds its rounding.
+const AIM: f64 = 0.1;
+/// Shares of η from which the weights are followed where a direct search gets caught.
+const COOLING: [f64; 9] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0];
+/// Contexts whose results are held at once.
+const CHUNK: usize = 512;
+
+impl<'a> VersionSpaceGame<'a> {
+    /// Puts contexts and preferences together.
+    ///
+    /// # Errors
+    /// [`VersionSpaceError`], also if the first preference's games do not fit the references.
+    pub fn new(
+        contexts: &'a [Context],
+        n_preferences: usize,
+        payoff: &'a (dyn Fn(usize, usize) -> DenseGame + Sync + 'a),
+        eta: Eta,
+    ) -> Result<Self, VersionSpaceError> {
+        if contexts.is_empty() || n_preferences == 0 {
+            let (contexts, preferences) = (contexts.len(), n_preferences);
+            return Err(VersionSpaceError::Empty { contexts, preferences });
+        }
+        let sound = |weight: f64| weight >= 0.0 && weight.is_finite();
+        let total: f64 = contexts.iter().map(|context| context.weight).sum();
+        let wrong = contexts.iter().position(|context| !sound(context.weight));
+        if let Some(context) = wrong.or((total == 0.0).then_some(0)) {
+            let given = contexts[context].weight;
+            return Err(VersionSpaceError::Weight { context, given });
+        }
+        Ok(Self { contexts, n_preferences, payoff, eta })
+    }
+
+    /// Solves it to a certified gap of `tolerance`, in units of the payoff, starting at the preference `first`, best the
+    /// most likely one.
+    ///
+    /// The result does not depend on the number of threads.
+    ///
+    /// # Errors
+    /// [`VersionSpaceError::Shape`] and [`VersionSpaceError::NotFinite`]. Not converging is a status.
+    ///
+    /// # Panics
+    /// If `first` is no preference of the set.
+    pub fn solve(
+        &self,
+        first: usize,
+        tolerance: f64,
+    ) -> Result<VersionSpaceSolution, VersionSpaceError> {
+        assert!(first < self.n_preferences, "the first preference is one of the set");
+        let aim = AIM * tolerance;
+        let cold = vec![Vec::new(); self.contexts.len()];
+        let start = Candidates { entered: vec![first], weights: vec![1.0] };
+        let mut iterations = 0;
+        let mut found = self.search(start.clone(), &cold, aim, &mut iterations)?;
+        if found.ended == Status::Stalled && found.state.gap() > tolerance {
+            // At a large η the value is all but piecewise linear in the weights, and steps get caught at its edges.
+            let mut from = start;
+            for factor in COOLING {
+                let eta = Eta::new(self.eta.get() * factor).unwrap_or(self.eta);
+                let stage = Self { eta, ..*self };
+                let reached = stage.search(from, &cold, aim, &mut iterations)?;
+                from = reached.candidates.clone();
+                if factor >= 1.0 && reached.state.gap() < found.state.gap() {
+                    found = reached;
+                }
+            }
+        }
+        let mut weights = vec![0.0; self.n_preferences];
+        for (at, weight) in found.candidates.entered.iter().zip(&found.candidates.weights) {
+            weights[*at] = *weight;
+        }
+        let policies = self.policies(&found.state)?;
+        let certificate = self.certify(&weights, &policies)?;
+        let status = match found.ended {
+            _ if certificate.duality_gap <= tolerance => Status::Converged,
+            Status::Converged => Status::Stalled,
+            other => other,
+        };
+        Ok(VersionSpaceSolution { policies, weights, certificate, status, iterations })
+    }
+
+    /// Lets preferences enter until none makes the policy look worse than those that are in.
+    fn search(
+        &self,
+        start: Candidates,
+        logits: &[Vec<f64>],
+        aim: f64,
+        iterations: &mut usize,
+    ) -> Result<Found, VersionSpaceError> {
+        let Candidates { mut entered, mut weights } = start;
+        let mut state = self.evaluate(&entered, &weights, logits)?;
+        let ended = loop {
+            let end = self.descend(&entered, &mut weights, &mut state, aim, iterations)?;
+            let policies = self.policies(&state)?;
+            let shortfalls = self.shortfalls(&policies)?;
+            let settled = state.upper + shortfalls.mean() <= aim;
+            if settled || entered.contains(&shortfalls.worst()) || end != Status::Converged {
+                break if settled { Status::Converged } else { end };
+            }
+            // Those that count nothing may go: the value does not change by it, and falls by each that enters.
+            let kept: Vec<usize> = (0..entered.len()).filter(|at| weights[*at] > 0.0).collect();
+            entered = kept.iter().map(|at| entered[*at]).collect();
+            weights = kept.iter().map(|at| weights[*at]).collect();
+            entered.push(shortfalls.worst());
+            weights.push(0.0);
+            state = self.evaluate(&entered, &weights, &state.logits)?;
+        };
+        Ok(Found { candidates: Candidates { entered, weights }, state, ended })
+    }
+}
+
+/// Preferences that have entered, and what they count.
+#[derive(Debug, Clone)]
+struct Candidates {
+    entered: Vec<usize>,
+    weights: Vec<f64>,
+}
+
+/// Where a search ended.
+struct Found {
+    candidates: Candidates,
+    state: State,
+    ended: Status,
+}
+
+/// Where the search stands: all contexts solved at some weights.
+struct State {
+    /// Logits of each context on its support.
+    logits: Vec<Vec<f64>>,
+    /// Σ over contexts of the value under each preference that has entered.
+    values: Vec<f64>,
+    /// D.
+    upper: f64,
+    curvature: Vec<f64>,
+}
+
+impl State {
+    /// The two sides of the preferences that have entered.
+    fn gap(&self) -> f64 {
+        self.upper - self.values.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// One context solved.
+struct Solved {
+    logits: Vec<f64>,
+    worth: mixture::Worth,
+    curvature: Vec<f64>,
+}
+
+impl VersionSpaceGame<'_> {
+    /// Newton steps on the weights of the preferences that have entered.
+    fn descend(
+        &self,
+        entered: &[usize],
+        weights: &mut Vec<f64>,
+        state: &mut State,
+        aim: f64,
+        iterations: &mut usize,
+    ) -> Result<Status, VersionSpaceError> {
+        loop {
+            if state.gap() <= aim || entered.len() == 1 {
+                return Ok(Status::Converged);
+            }
+            if *iterations >= ITERATION_LIMIT {
+                return Ok(Status::IterationLimit);
+            }
+            *iterations += 1;
+            let target = weights::minimizer(&state.values, &state.curvature, weights);
+            let slope: f64 = state
+                .values
+                .iter()
+                .zip(&target)
+                .zip(&*weights)
+                .map(|((g, t), w)| g * (t - w))
+                .sum();
+            let mut length = 1.0;
+            loop {
+                let mixed = weights.iter().zip(&target);
+                let trial: Vec<f64> = mixed.map(|(w, t)| w + length * (t - w)).collect();
+                let reached = self.evaluate(entered, &trial, &state.logits)?;
+                // Near the end D no longer tells, but its two sides still close on each other.
+                let closes = reached.gap() <= 0.5 * state.gap();
+                let rounding = 1e-13 * (1.0 + state.upper.abs());
+                if reached.upper <= state.upper + 1e-4 * length * slope
+                    || (closes && reached.upper <= state.upper + rounding)
+                {
+                    (*weights, *state) = (trial, reached);
+                    break;
+                }
+                length *= 0.5;
+                if length < 1e-12 {
+                    // The rest is rounding, which the certificate tells.
+                    return Ok(Status::Stalled);
+                }
+            }
+        }
+    }
+
+    /// Solves every context at the given weights.
+    fn evaluate(
+        &self,
+        entered: &[usize],
+        weights: &[f64],
+        logits: &[Vec<f64>],
+    ) -> Result<State, VersionSpaceError> {
+        let k = entered.len();
+        let mut state = State {
+            logits: Vec::with_capacity(logits.len()),
+            values: vec![0.0; k],
+            upper: 0.0,
+            curvature: vec![0.0; k * k],
+        };
+        while state.logits.len() < self.contexts.len() {
+            let from = state.logits.len();
+            let to = self.contexts.len().min(from + CHUNK);
+            let chunk = (from..to).into_par_iter();
+            let solved: Result<Vec<Solved>, VersionSpaceError> =
+                chunk.map(|at| self.context(at, entered, weights, &logits[at])).collect();
+            for (solved, context) in solved?.into_iter().zip(&self.contexts[from..to]) {
+                let sums = [&mut state.values, &mut state.curvature];
+                for (sums, terms) in sums.into_iter().zip([&solved.worth.values, &solved.curvature])
+                {
+                    for (sum, term) in sums.iter_mut().zip(terms) {
+                        *sum += context.weight * term;
+                    }
+                }
+                state.upper += context.weight * solved.worth.upper;
+                state.logits.push(solved.logits);
+            }
+        }
+        Ok(state)
+    }
+
+    fn context(
+        &self,
+        at: usize,
+        entered: &[usize],
+        weights: &[f64],
+        logits: &[f64],
+    ) -> Result<Solved, VersionSpaceError> {
+        let (games, eta) = (self.games(at, entered)?, self.eta.get());
+        let mut system = Mixture::new(&self.contexts[at].reference, &games, weights, eta);
+        let n = system.support().len();
+        let cold = logits.is_empty();
+        let start = if cold {
+            let reference = &self.contexts[at].reference;
+            system.stacked(&start_logits(reference, system.support()))
+        } else {
+            system.stacked(logits)
+        };
+        let hard = cold && eta * system.payoff_bound() > COLD_START_LIMIT;
+        let mut observer = ();
+        let limit = if hard { 0 } else { DIRECT_LIMIT };
+        let mut path = Path::new(&mut system, &mut observer, start, limit);
+        let mut logits = path.logits[..n].to_vec();
+        if path.solve_at(eta) == End::Floor {
+            logits.copy_from_slice(&path.logits[..n]);
+        } else {
+            let start = vec![0.0; path.logits.len()];
+            let mut path = Path::new(&mut system, &mut observer, start, CONTEXT_LIMIT);
+            // Whatever comes of it is worth what the certificate says.
+            path.follow_to(eta);
+            logits.copy_from_slice(&path.logits[..n]);
+        }
+        system.respond(&logits);
+        let curvature = if entered.len() > 1 && system.factorize() {
+            system.curvature()
+        } else {
+            vec![0.0; entered.len() * entered.len()]
+        };
+        let worth = system.worth();
+        let finite = worth.upper.is_finite() && worth.values.iter().all(|value| value.is_finite());
+        if !finite || logits.iter().any(|logit| !logit.is_finite()) {
+            return Err(VersionSpaceError::NotFinite { context: at });
+        }
+        Ok(Solved { logits, worth, curvature })
+    }
+
+    fn games(&self, at: usize, preferences: &[usize]) -> Result<Vec<DenseGame>, VersionSpaceError> {
+        preferences.iter().map(|preference| self.game(at, *preference)).collect()
+    }
+
+    fn game(&self, at: usize, preference: usize) -> Result<DenseGame, VersionSpaceError> {
+        use nlhf_core::ZeroSumGame;
+        let game = (self.payoff)(at, preference);
+        let (nrows, ncols) = (game.nrows(), game.ncols());
+        let required = self.contexts[at].reference.len();
+        if (nrows, ncols) == (required, required) {
+            Ok(game)
+        } else {
+            Err(VersionSpaceError::Shape { context: at, required, nrows, ncols })
+        }
+    }
+}
