@@ -7,8 +7,8 @@
 //! * log-space [`Distribution`]s and [`Comparison`]s with soft labels and weights;
 //! * games: [`ZeroSumGame`] and its dense, low-rank and matrix-free forms, [`RegularizedGame`] and
 //!   the [`Certificate`] recomputed from whatever [`Profile`] it is shown;
-//! * the extension traits: [`PreferenceModel`], [`ConfidenceWidth`], [`FitPreference`], [`Policy`],
-//!   [`PolicyClass`], [`NashSolver`], [`Oracle`], [`Observer`];
+//! * the extension traits: [`PreferenceModel`], [`ConfidenceWidth`], [`VersionSpace`], [`FitPreference`],
+//!   [`Policy`], [`PolicyClass`], [`NashSolver`], [`Oracle`], [`Observer`];
 //! * [`SeedTree`]: one seed, an own random stream for each purpose and unit.
 //!
 //! ```text
@@ -33,6 +33,7 @@ mod preference;
 mod scalar;
 mod seed;
 mod solver;
+mod version_space;
 
 pub use comparison::Comparison;
 pub use distribution::{Distribution, DistributionError, NORMALIZATION_TOLERANCE};
@@ -50,3 +51,4 @@ pub use preference::{ConfidenceWidth, PreferenceModel, suboptimality};
 pub use scalar::{Confidence, Eta, Label, ScalarError, Scale, Weight};
 pub use seed::{SeedTree, Stream, WorkspaceRng};
 pub use solver::{ASKED_FOR, Iteration, NashSolver, Solution, SolveError, Status};
+pub use version_space::VersionSpace;

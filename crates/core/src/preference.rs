@@ -8,7 +8,7 @@
 
 use crate::game::{DenseGame, Profile, RegularizedGame};
 use crate::logistic::sigmoid;
-use crate::{Distribution, Eta, Menu, PromptId, ResponseId, Scale};
+use crate::{Distribution, Eta, Menu, PromptId, ResponseId, Scale, VersionSpace};
 
 /// A preference between responses. One method to write; all others are built on it.
 ///
@@ -149,6 +149,11 @@ pub trait ConfidenceWidth: PreferenceModel {
         let pessimistic = game.map_entries(|i, j, payoff| (payoff - widths[i * n + j]).max(floor));
         pessimistic.expect("payoffs and widths are finite")
     }
+
+    /// The finite set of preferences that this model takes the truth to be one of, if it knows one.
+    fn version_space(&self) -> Option<&dyn VersionSpace> {
+        None
+    }
 }
 
 impl<M: ConfidenceWidth + ?Sized> ConfidenceWidth for &M {
@@ -169,5 +174,8 @@ impl<M: ConfidenceWidth + ?Sized> ConfidenceWidth for &M {
     }
     fn pessimistic_game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {
         (**self).pessimistic_game(menu, scale)
+    }
+    fn version_space(&self) -> Option<&dyn VersionSpace> {
+        (**self).version_space()
     }
 }

@@ -3,13 +3,17 @@
 use nlhf_core::{Eta, Scale, SeedTree};
 use serde::{Deserialize, Serialize};
 
-/// How the width of the confidence interval enters the payoffs.
+/// How what is not known enters the game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pessimism {
     /// `M = R̂ − width`, a general game: the bonus form of pessimistic equilibrium learning.
     #[default]
     Bonus,
+    /// The worst preference of a version space, over all prompts at once: the form of the paper's first algorithm, exact.
+    /// For models that know a [`VersionSpace`](nlhf_core::VersionSpace): finite classes, with the confidence of
+    /// the class, and bootstrap ensembles, without a guarantee.
+    VersionSpace,
     /// `M = R̂`, the symmetric game of the estimate taken at its word (greedy).
     None,
 }
@@ -20,7 +24,7 @@ pub enum Pessimism {
 /// |---|---|---|---|
 /// | `eta` | 10 | the factor of the payoffs against the KL term | (0, ∞) |
 /// | `scale` | probability | which game the preference is played as | |
-/// | `pessimism` | bonus | whether the widths are subtracted | |
+/// | `pessimism` | bonus | how the policy guards against what the data leave open | |
 /// | `tolerance` | 1e-10 | largest duality gap that counts as converged, in payoff units | ≥ 0 |
 /// | `held_out_fraction` | 0.1 | rows held out at random where the data name none | [0, 1) |
 /// | `seed` | 0 | decides which rows those are | |
@@ -32,7 +36,7 @@ pub struct OfflineConfig {
     pub eta: Eta,
     /// Which game the preference is played as.
     pub scale: Scale,
-    /// Whether the widths are subtracted.
+    /// How the policy guards against what the data leave open.
     pub pessimism: Pessimism,
     /// The largest duality gap that counts as converged, in units of the payoff.
     pub tolerance: f64,
@@ -70,7 +74,7 @@ impl OfflineConfig {
         self
     }
 
-    /// With or without pessimism.
+    /// With another form of pessimism, or none.
     #[must_use]
     pub fn with_pessimism(mut self, pessimism: Pessimism) -> Self {
         self.pessimism = pessimism;

@@ -1,13 +1,15 @@
 //! The offline learner: fit, be pessimistic, solve every prompt, project, certify again.
 
 use crate::evidence::fit_with_evidence;
+use crate::solving::{Found, PromptGame};
+use crate::version_space::Ensemble;
 use crate::{OfflineConfig, OfflineReport, Pessimism, PromptReport};
 use nlhf_core::{
-    Comparison, ConfidenceWidth, DenseGame, FitError, FitPreference, GameError, Menu, Menus,
-    NashSolver, Observer, Policy, PolicyClass, Profile, ProjectionError, PromptId, RegularizedGame,
-    Solution, SolveError, Target, Weight,
+    Comparison, ConfidenceWidth, Distribution, FitError, FitPreference, GameError, Menu, Menus,
+    NashSolver, Observer, Policy, PolicyClass, ProjectionError, PromptId, SolveError, Target,
+    Weight,
 };
-use nlhf_nash::Automatic;
+use nlhf_nash::{Automatic, VersionSpaceError};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -87,6 +89,17 @@ pub enum OfflineError {
         #[source]
         source: SolveError,
     },
+    /// A model that knows no finite set of preferences.
+    #[error(
+        "pessimism over a version space needs a model that is a finite class or an ensemble, but {model} is neither"
+    )]
+    NoVersionSpace {
+        /// [`FitPreference::name`] of the model.
+        model: &'static str,
+    },
+    /// The game over the version space cannot be solved.
+    #[error("cannot solve the game over the version space")]
+    VersionSpace(#[source] VersionSpaceError),
     /// The policy class cannot take the equilibria.
     #[error("cannot project the equilibria onto the policy class")]
     Project(#[source] ProjectionError),
@@ -185,31 +198,43 @@ impl OfflineLearner {
             return Err(OfflineError::Stopped { done: 0, total });
         }
 
-        let mut solutions = Vec::with_capacity(total);
-        while solutions.len() < total {
-            let chunk = solutions.len()..total.min(solutions.len() + CHUNK);
-            let solved: Result<Vec<_>, _> = chunk
-                .into_par_iter()
-                .map(|at| self.solve(&fitted.model, data.menus.get(at), data.reference))
-                .collect();
-            solutions.extend(solved?);
-            let done = solutions.len();
-            if observer.observe(&OfflineEvent::Solved { done, total }).is_break() && done < total {
-                return Err(OfflineError::Stopped { done, total });
+        let model = &fitted.model;
+        let (policy, found, version_space) = match self.config.pessimism {
+            Pessimism::VersionSpace => {
+                let space = model.version_space();
+                let space = space.ok_or(OfflineError::NoVersionSpace { model: fit.name() })?;
+                let ensemble = Ensemble::new(data.menus, space, data.reference, &self.config);
+                let mut together = ensemble.solve()?;
+                let policy = project(class, data.menus, &together.prompts)?;
+                let played: Vec<Distribution> =
+                    data.menus.iter().map(|menu| policy.distribution(menu)).collect();
+                let mut both = played.iter().zip(&together.prompts);
+                if both.any(|(played, found)| *played != found.policy) {
+                    together = ensemble.certify(together, played)?;
+                }
+                // All prompts are one game, so that there is nothing to report before.
+                let _ = observer.observe(&OfflineEvent::Solved { done: total, total });
+                (policy, together.prompts, Some(together.report))
             }
-        }
-
-        let targets: Vec<Target<'_>> = data
-            .menus
-            .iter()
-            .zip(&solutions)
-            .map(|(menu, solution)| Target {
-                menu,
-                distribution: solution.profile.row.clone(),
-                weight: Weight::ONE,
-            })
-            .collect();
-        let policy = class.project(&targets, None).map_err(OfflineError::Project)?;
+            Pessimism::Bonus | Pessimism::None => {
+                let found = self.solve(model, data, observer)?;
+                let policy = project(class, data.menus, &found)?;
+                let found: Result<Vec<Found>, OfflineError> = found
+                    .into_par_iter()
+                    .enumerate()
+                    .map(|(at, found)| {
+                        // What the class plays need not be what was solved for; if it is, its certificate is at hand.
+                        let menu = data.menus.get(at);
+                        let played = policy.distribution(menu);
+                        if played == found.policy {
+                            return Ok(found);
+                        }
+                        self.prompt(model, menu, data.reference).certify(found, played)
+                    })
+                    .collect();
+                (policy, found?, None)
+            }
+        };
         let mut n_comparisons = vec![0; total];
         for comparison in data.training {
             if comparison.first == comparison.second || comparison.weight.get() == 0.0 {
@@ -219,94 +244,88 @@ impl OfflineLearner {
                 n_comparisons[position] += 1;
             }
         }
-        let prompts: Result<Vec<PromptReport>, OfflineError> = solutions
-            .into_par_iter()
-            .enumerate()
-            .map(|(at, solution)| {
-                let menu = data.menus.get(at);
-                let played = policy.distribution(menu);
-                let report = self.certify(&fitted.model, menu, data.reference, solution, played)?;
-                Ok(PromptReport { n_comparisons: n_comparisons[at], ..report })
-            })
-            .collect();
+        let prompts = data.menus.iter().zip(found).zip(n_comparisons);
+        let prompts = prompts.map(|((menu, found), n)| self.report(menu, data.reference, found, n));
         let report = OfflineReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             config: self.config.clone(),
             fit: fitted.evidence,
             held_out,
             policy_class: class.name().to_owned(),
-            prompts: prompts?,
+            version_space,
+            prompts: prompts.collect(),
         };
         Ok(OfflineResult { model: fitted.model, policy, report })
     }
 
-    /// The payoffs that are played on a menu.
-    fn game(&self, model: &impl ConfidenceWidth, menu: Menu<'_>) -> DenseGame {
-        match self.config.pessimism {
-            Pessimism::Bonus => model.pessimistic_game(menu, self.config.scale),
-            Pessimism::None => model.game(menu, self.config.scale),
+    /// Solves every prompt by itself.
+    fn solve<M: ConfidenceWidth>(
+        &self,
+        model: &M,
+        data: OfflineData<'_>,
+        observer: &mut dyn Observer<OfflineEvent>,
+    ) -> Result<Vec<Found>, OfflineError> {
+        let total = data.menus.len();
+        let mut all = Vec::with_capacity(total);
+        while all.len() < total {
+            let chunk = all.len()..total.min(all.len() + CHUNK);
+            let solve = |at| {
+                self.prompt(model, data.menus.get(at), data.reference).solve(self.solver.as_ref())
+            };
+            let solved: Result<Vec<Found>, OfflineError> =
+                chunk.into_par_iter().map(solve).collect();
+            all.extend(solved?);
+            let done = all.len();
+            if observer.observe(&OfflineEvent::Solved { done, total }).is_break() && done < total {
+                return Err(OfflineError::Stopped { done, total });
+            }
         }
+        Ok(all)
     }
 
-    fn solve(
-        &self,
-        model: &impl ConfidenceWidth,
-        menu: Menu<'_>,
-        reference: &dyn Policy,
-    ) -> Result<Solution, OfflineError> {
-        let payoff = self.game(model, menu);
-        let reference = Profile::symmetric(reference.distribution(menu));
-        let game = regularized(&payoff, &reference, &self.config, menu)?;
-        let prompt = menu.prompt();
-        let solved = self.solver.solve(&game, &reference, &mut ());
-        solved.map_err(|source| OfflineError::Solve { prompt, source })
+    fn prompt<'a, M>(
+        &'a self,
+        model: &'a M,
+        menu: Menu<'a>,
+        reference: &'a dyn Policy,
+    ) -> PromptGame<'a, M> {
+        PromptGame { config: &self.config, model, menu, reference }
     }
 
-    /// Certifies what the class plays, which need not be what was solved for; if it is, its certificate
-    /// is at hand.
-    fn certify(
+    fn report(
         &self,
-        model: &impl ConfidenceWidth,
         menu: Menu<'_>,
         reference: &dyn Policy,
-        solution: Solution,
-        played: nlhf_core::Distribution,
-    ) -> Result<PromptReport, OfflineError> {
-        let reference = Profile::symmetric(reference.distribution(menu));
-        let exact = played == solution.profile.row;
-        let profile = Profile { row: played, column: solution.profile.column };
-        let certificate = if exact {
-            solution.certificate
-        } else {
-            let payoff = self.game(model, menu);
-            regularized(&payoff, &reference, &self.config, menu)?.certify(&profile)
-        };
-        let bound = match self.config.pessimism {
-            Pessimism::Bonus => Some(certificate.worst_shortfall()),
-            Pessimism::None => None,
-        };
-        Ok(PromptReport {
+        found: Found,
+        n_comparisons: usize,
+    ) -> PromptReport {
+        PromptReport {
             prompt: menu.prompt(),
-            kl_nats: profile.row.kl_nats(&reference.row),
-            policy: profile.row,
-            opponent: profile.column,
-            certificate,
-            value: certificate.value + self.config.scale.offset(),
-            suboptimality_bound: bound,
-            n_comparisons: 0,
-            status: solution.status,
-            method: solution.method.to_owned(),
-            iterations: solution.iterations,
-        })
+            kl_nats: found.policy.kl_nats(&reference.distribution(menu)),
+            policy: found.policy,
+            opponent: found.opponent,
+            certificate: found.certificate,
+            value: found.certificate.value + self.config.scale.offset(),
+            suboptimality_bound: found.suboptimality_bound,
+            expected_width: found.expected_width,
+            n_comparisons,
+            status: found.status,
+            method: found.method.to_owned(),
+            iterations: found.iterations,
+        }
     }
 }
 
-fn regularized<'a>(
-    payoff: &'a DenseGame,
-    reference: &'a Profile,
-    config: &OfflineConfig,
-    menu: Menu<'_>,
-) -> Result<RegularizedGame<'a>, OfflineError> {
-    RegularizedGame::new(payoff, reference, config.eta)
-        .map_err(|source| OfflineError::Reference { prompt: menu.prompt(), source })
+/// The member of a class nearest to what was found.
+fn project<C: PolicyClass>(
+    class: &C,
+    menus: &Menus,
+    found: &[Found],
+) -> Result<C::Policy, OfflineError> {
+    let target = |(menu, found): (_, &Found)| {
+        let distribution = found.policy.clone();
+        Target { menu, distribution, weight: Weight::ONE }
+    };
+    let targets: Vec<Target<'_>> = menus.iter().zip(found).map(target).collect();
+    class.project(&targets, None).map_err(OfflineError::Project)
 }

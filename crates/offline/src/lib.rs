@@ -6,18 +6,25 @@
 //! ```
 //! Pessimism keeps the policy from believing what the data cannot support: a response that won its
 //! only comparison is not trusted with the whole mass. Source: Ye et al. (arXiv 2402.07314), section
-//! 3, in the bonus form; the right-hand side needs neither the truth nor its equilibrium.
+//! 3; the right-hand side needs neither the truth nor its equilibrium.
+//!
+//! [`Pessimism`] has two forms: the bonus form above, a game a prompt, for every model with widths; and the
+//! version-space form, all prompts against the worst preference of a finite set, for finite classes and ensembles.
 //!
 //! Start at [`OfflineLearner`].
 
+mod bounds;
 mod config;
 mod evidence;
 mod learner;
 mod report;
 mod reward_based;
+mod solving;
+mod version_space;
 
+pub use bounds::{coverage_bound, theorem_bound};
 pub use config::{OfflineConfig, Pessimism};
 pub use evidence::HeldOut;
 pub use learner::{OfflineData, OfflineError, OfflineEvent, OfflineLearner, OfflineResult};
-pub use report::{OfflineReport, PromptReport};
+pub use report::{OfflineReport, PromptReport, VersionSpaceReport};
 pub use reward_based::reward_based_policy;

@@ -18,9 +18,13 @@ pub struct PromptReport {
     /// `J` of the two in the game that was solved, with the offset of the scale: ½ is even on the
     /// scale of probabilities, 0 on that of log-odds.
     pub value: f64,
-    /// The most that the policy loses against its best competitor, with the confidence of the widths
-    /// and in units of the payoff; `None` without pessimism.
+    /// The most that the policy loses against its best competitor, with the confidence of the widths or of the version
+    /// space and in units of the payoff; `None` without pessimism.
     pub suboptimality_bound: Option<f64>,
+    /// `E[width]` over the policy's responses and its competitor's, in units of the payoff; `None` but in the bonus
+    /// form. The theorem bounds the suboptimality by twice this number at the true equilibrium
+    /// ([`theorem_bound`](crate::theorem_bound)); at the policy it tells what the bound is made of.
+    pub expected_width: Option<f64>,
     /// How far the policy moved from the reference, in nats.
     pub kl_nats: f64,
     /// Comparisons on this prompt that the model was fitted to.
@@ -31,6 +35,19 @@ pub struct PromptReport {
     pub method: String,
     /// Its iterations.
     pub iterations: usize,
+}
+
+/// What pessimism over a version space found, all prompts together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VersionSpaceReport {
+    /// Preferences that the data leave open.
+    pub n_preferences: usize,
+    /// The place and the weight of those that the policy is held against; all others make it look no worse.
+    pub weights: Vec<(usize, f64)>,
+    /// What no policy exceeds less what this one reaches, on average over prompts and in units of the payoff.
+    pub duality_gap: f64,
+    /// The most that the policy loses on average over prompts, whichever preference of the set is true.
+    pub suboptimality_bound: f64,
 }
 
 /// The report of an offline run.
@@ -46,6 +63,8 @@ pub struct OfflineReport {
     pub held_out: HeldOut,
     /// The name of the policy class.
     pub policy_class: String,
+    /// All prompts together, in the version-space form.
+    pub version_space: Option<VersionSpaceReport>,
     /// The prompts, in the order of the menus.
     pub prompts: Vec<PromptReport>,
 }
@@ -61,8 +80,14 @@ impl OfflineReport {
         self.prompts.iter().filter(|p| p.status != Status::Converged).count()
     }
 
-    /// The mean bound on the suboptimality over the prompts; `None` without pessimism or prompts.
+    /// The bound on the mean suboptimality over the prompts; `None` without pessimism or prompts.
+    ///
+    /// In the version-space form it is smaller than the mean of the prompts' own bounds, because one preference holds on
+    /// all of them.
     pub fn mean_suboptimality_bound(&self) -> Option<f64> {
+        if let Some(found) = &self.version_space {
+            return Some(found.suboptimality_bound);
+        }
         let bounds: Option<Vec<f64>> = self.prompts.iter().map(|p| p.suboptimality_bound).collect();
         bounds.filter(|bounds| !bounds.is_empty()).map(|b| b.iter().sum::<f64>() / b.len() as f64)
     }

@@ -6,6 +6,7 @@ use crate::{
 };
 use nlhf_core::{
     ConfidenceWidth, DenseGame, Distribution, Menu, PreferenceModel, PromptId, ResponseId, Scale,
+    VersionSpace,
 };
 
 /// Any model that this crate fits.
@@ -103,5 +104,9 @@ impl ConfidenceWidth for AnyModel {
 
     fn pessimistic_game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {
         self.inner().pessimistic_game(menu, scale)
+    }
+
+    fn version_space(&self) -> Option<&dyn VersionSpace> {
+        self.inner().version_space()
     }
 }

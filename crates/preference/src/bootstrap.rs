@@ -14,7 +14,7 @@ use crate::Cluster;
 use crate::resampling::Resampler;
 use nlhf_core::{
     Comparison, Confidence, ConfidenceWidth, DenseGame, FitError, FitPreference, Fitted, Menu,
-    PreferenceModel, PromptId, ResponseId, ScalarError, Scale, SeedTree, Stream,
+    PreferenceModel, PromptId, ResponseId, ScalarError, Scale, SeedTree, Stream, VersionSpace,
 };
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -188,6 +188,24 @@ impl<M: PreferenceModel> PreferenceModel for BootstrapModel<M> {
     }
 }
 
+/// The estimate, then the members: pessimism over an ensemble guards against what resampling shows, without a guarantee
+/// that the truth is among them.
+impl<M: PreferenceModel> VersionSpace for BootstrapModel<M> {
+    fn n_preferences(&self) -> usize {
+        1 + self.members.len()
+    }
+
+    fn most_likely(&self) -> usize {
+        0
+    }
+
+    fn preference_game(&self, preference: usize, menu: Menu<'_>, scale: Scale) -> DenseGame {
+        let model =
+            preference.checked_sub(1).map_or(&self.estimate, |member| &self.members[member]);
+        model.game(menu, scale)
+    }
+}
+
 impl<M: PreferenceModel> ConfidenceWidth for BootstrapModel<M> {
     fn log_odds_width(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
         if first == second {
@@ -223,6 +241,10 @@ impl<M: PreferenceModel> ConfidenceWidth for BootstrapModel<M> {
             }
         }
         squares
+    }
+
+    fn version_space(&self) -> Option<&dyn VersionSpace> {
+        Some(self)
     }
 }
 

@@ -12,8 +12,9 @@
 
 use nlhf_core::logistic::log_loss;
 use nlhf_core::{
-    Comparison, Confidence, ConfidenceWidth, Distribution, FitError, FitEvidence, FitPreference,
-    FitStatus, Fitted, Menu, PreferenceModel, PromptId, ResponseId, ScalarError,
+    Comparison, Confidence, ConfidenceWidth, DenseGame, Distribution, FitError, FitEvidence,
+    FitPreference, FitStatus, Fitted, Menu, PreferenceModel, PromptId, ResponseId, ScalarError,
+    Scale, VersionSpace,
 };
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -204,6 +205,20 @@ impl<M: PreferenceModel> PreferenceModel for FiniteClassModel<M> {
     }
 }
 
+impl<M: PreferenceModel> VersionSpace for FiniteClassModel<M> {
+    fn n_preferences(&self) -> usize {
+        self.version_space.len()
+    }
+
+    fn most_likely(&self) -> usize {
+        self.version_space.binary_search(&self.best).expect("the most likely is likely enough")
+    }
+
+    fn preference_game(&self, preference: usize, menu: Menu<'_>, scale: Scale) -> DenseGame {
+        self.class[self.version_space[preference]].game(menu, scale)
+    }
+}
+
 impl<M: PreferenceModel> ConfidenceWidth for FiniteClassModel<M> {
     fn log_odds_width(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
         let (a, b) = (first.min(second), first.max(second));
@@ -224,5 +239,9 @@ impl<M: PreferenceModel> ConfidenceWidth for FiniteClassModel<M> {
         };
         let values: Vec<f64> = self.class.iter().map(expected).collect();
         self.width_of(&values)
+    }
+
+    fn version_space(&self) -> Option<&dyn VersionSpace> {
+        Some(self)
     }
 }

@@ -3,7 +3,7 @@
 use nlhf_core::logistic::sigmoid;
 use nlhf_core::{
     ConfidenceWidth, Distribution, Menu, Menus, PreferenceModel, PromptId, ResponseId, Scale,
-    ZeroSumGame,
+    VersionSpace, ZeroSumGame,
 };
 
 const SCALES: [Scale; 2] = [Scale::Probability, Scale::LogOdds];
@@ -64,6 +64,8 @@ pub fn check_preference_model<M: PreferenceModel + ?Sized>(model: &M, menus: &Me
 /// * `widths` holds the pairwise widths, and `pessimistic_game` is below `game`, above the floor, and
 ///   equal to `max(game − widths, floor)`; all within 1e-9 of `1 + |·|`, because a batch adds up in
 ///   another order.
+/// * A version space, where there is one, has a preference, names one of its own as the most likely, and each is a skew
+///   game of the shape of the menu; the most likely one is the model itself.
 ///
 /// # Panics
 /// If a law is broken, with the numbers that break it.
@@ -97,6 +99,27 @@ pub fn check_confidence_width<M: ConfidenceWidth + ?Sized>(model: &M, menus: &Me
             check_batch(model, menu, scale);
         }
         check_policy_width(model, menu);
+        if let Some(space) = model.version_space() {
+            check_version_space(space, &model, menu);
+        }
+    }
+}
+
+fn check_version_space(space: &dyn VersionSpace, model: &dyn PreferenceModel, menu: Menu<'_>) {
+    let (n, best) = (space.n_preferences(), space.most_likely());
+    assert!(best < n, "the most likely of {n} preferences is number {best}");
+    for scale in SCALES {
+        for preference in 0..n {
+            let game = space.preference_game(preference, menu, scale);
+            let shape = (game.nrows(), game.ncols());
+            assert_eq!(shape, (menu.len(), menu.len()), "game of preference {preference}");
+            assert!(game.is_skew(), "the {scale:?} game of preference {preference} is not skew");
+        }
+        let (likely, own) = (space.preference_game(best, menu, scale), model.game(menu, scale));
+        for (likely, own) in likely.entries().iter().zip(own.entries()) {
+            let near = (likely - own).abs() <= 1e-12 * (1.0 + own.abs());
+            assert!(near, "the model says {own}, its most likely preference {likely}");
+        }
     }
 }
 
