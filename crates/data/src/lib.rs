@@ -7,7 +7,7 @@
 //! | embeddings, `.npy` | [`read_embeddings`] | [`Matrix`] |
 //! | games, JSONL, or one matrix as CSV or `.npy` | [`GameReader`], [`read_game_matrix`] | [`GameRecord`] |
 //! | many games, JSONL or arrays in `.npz` | [`GameFile`] | [`GameBatch`] |
-//! | policies, JSONL | [`read_policies`] | a reference for each menu |
+//! | policies, JSONL | [`Catalog::from_policies`], [`read_policies`] | names and menus, a policy for each menu |
 //!
 //! and [`SolutionLine`] and [`PolicyLine`] are written, and solutions as arrays by [`SolutionArrays`], by
 //! [`AtomicFile`] all or nothing. Every input but `.npz` may be compressed with gzip or zstd, and "-" is standard

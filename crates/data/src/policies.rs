@@ -1,4 +1,4 @@
-//! Policies read back, as references of the menus of a data set.
+//! Policies read back: as references of the menus of a data set, or as what names the menus.
 //!
 //! ```text
 //! {"prompt_id": "p1", "response_ids": ["x", "y"], "log_probabilities": [-0.1, null]}
@@ -9,7 +9,7 @@
 
 use crate::error::{Place, quoted};
 use crate::json::{Field, ReadValue, Reading, parse_object};
-use crate::{DataError, Dataset, LineReader};
+use crate::{Catalog, DataError, Dataset, LineReader};
 use nlhf_core::{Distribution, DistributionError, Menu, PromptId, ResponseId};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess};
@@ -19,6 +19,45 @@ use std::path::Path;
 const SUM_TOLERANCE: f64 = 1e-6;
 /// A response that is not in the menu at hand.
 const ABSENT: usize = usize::MAX;
+
+impl Catalog {
+    /// Reads the prompts that a file of policies names, and their candidates, in the order of the file. Unlike
+    /// in a file of responses, several prompts may share a candidate. The probabilities are left to
+    /// [`read_policies`].
+    ///
+    /// # Errors
+    /// If the file cannot be read or is empty, a line lacks an id or has no candidate, or a prompt
+    /// stands on two lines or a candidate twice on one.
+    pub fn from_policies(policies: &Path) -> Result<Self, DataError> {
+        let mut catalog = Self::without_prompts(policies.to_path_buf());
+        let mut lines = LineReader::open(policies)?;
+        // Of each response, the prompt that named it last.
+        let mut named_by: Vec<PromptId> = Vec::new();
+        while let Some(line) = lines.next_line()? {
+            let place = Place { path: policies, line: line.number };
+            let row: Row<'_> = parse_object(line.text, place)?;
+            let prompt = catalog.add_prompt(&row.prompt_id.id("prompt_id", place)?, place)?;
+            let ids = row.response_ids.items("response_ids", place)?;
+            if ids.is_empty() {
+                return Err(place.error("\"response_ids\" of one candidate or more", "none"));
+            }
+            for id in ids {
+                let name = id.id("response_ids", place)?;
+                let response = catalog.add_candidate(prompt, &name, place.line);
+                match named_by.get_mut(response.index()) {
+                    None => named_by.push(prompt),
+                    Some(by) if *by == prompt => return Err(candidate_expected(&name, place)),
+                    Some(by) => *by = prompt,
+                }
+            }
+        }
+        if catalog.prompts.is_empty() {
+            return Err(DataError::empty(policies, "one policy a line"));
+        }
+        catalog.responses_in = Some(policies.to_path_buf());
+        Ok(catalog)
+    }
+}
 
 /// Reads the policies of prompts, one for each menu of `dataset` that the file has, in the order of
 /// the menus.
@@ -41,7 +80,7 @@ pub fn read_policies(
         let name = row.prompt_id.id("prompt_id", place)?;
         let prompt = dataset.prompts.get(&name).map(PromptId::new);
         let Some(position) = prompt.and_then(|prompt| dataset.menus.position(prompt)) else {
-            let expected = "\"prompt_id\" to be a prompt of the comparisons";
+            let expected = "\"prompt_id\" to be a prompt of the data set";
             return Err(place.error(expected, quoted(&name)));
         };
         if policies[position].is_some() {
@@ -104,8 +143,7 @@ impl Row<'_> {
                 std::mem::replace(&mut place_in_menu[response.index()], ABSENT)
             });
             if at == ABSENT {
-                let expected = "\"response_ids\" to name each candidate of the prompt once";
-                return Err(place.error(expected, quoted(&name)));
+                return Err(candidate_expected(&name, place));
             }
             values[at] = match number {
                 Field::Null if logarithms => f64::NEG_INFINITY,
@@ -125,6 +163,10 @@ impl Row<'_> {
         let policy = if logarithms { of_logarithms(values) } else { of_probabilities(&values) };
         policy.map_err(|error| place.error(format!("\"{field}\" of a policy"), error.to_string()))
     }
+}
+
+fn candidate_expected(name: &str, place: Place<'_>) -> DataError {
+    place.error("\"response_ids\" to name each candidate of the prompt once", quoted(name))
 }
 
 fn of_logarithms(logs: Vec<f64>) -> Result<Distribution, DistributionError> {

@@ -57,6 +57,7 @@ fn lists_and_policies() {
     let data = read_comparisons(&battles, None, ReadOptions::default()).unwrap();
     let policy = br#"{"prompt_id":"all","response_ids":["y","x"],"log_probabilities":[null,0]}"#;
     damage("p.jsonl", policy, |path| read_policies(path, &data).is_ok());
+    damage("p.jsonl", policy, |path| Catalog::from_policies(path).is_ok());
 }
 
 #[test]

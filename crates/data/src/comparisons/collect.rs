@@ -154,8 +154,8 @@ impl Collector {
             prompts = catalog.prompts;
             if let Some(responses_in) = catalog.responses_in {
                 responses = catalog.responses;
-                listed = catalog.prompt_of_response;
-                (menus_in, lines) = (responses_in, catalog.line_of_response);
+                listed = catalog.candidates;
+                (menus_in, lines) = (responses_in, catalog.line_of_candidate);
             }
         }
         let n_responses = responses.len();
@@ -166,14 +166,13 @@ impl Collector {
             let seen = seen.flat_map(|c| [(c.prompt, c.first), (c.prompt, c.second)]);
             group(prompts.len(), n_responses, seen)
         } else {
-            let listed = listed.iter().enumerate();
-            let listed = listed.map(|(k, prompt)| (*prompt, ResponseId::from_index(k)));
-            group(prompts.len(), n_responses, listed)
+            group(prompts.len(), n_responses, listed.iter().copied())
         };
         let single = menus.iter().find(|menu| menu.len() == 1);
         if let Some(menu) = single.filter(|_| !self.options.allow_single_candidates) {
-            let line = match lines.get(menu.responses()[0].index()) {
-                Some(line) => *line,
+            let mut listed = listed.iter().zip(lines);
+            let line = match listed.find(|((prompt, _), _)| *prompt == menu.prompt()) {
+                Some((_, line)) => line,
                 None => self.first_lines[menu.prompt().index()],
             };
             let name = quoted(prompts.name(menu.prompt().index()));
