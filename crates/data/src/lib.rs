@@ -47,6 +47,7 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod text_features;
+mod texts;
 mod zip;
 mod zip_writer;
 
@@ -54,7 +55,7 @@ pub use atomic_file::AtomicFile;
 pub use catalog::{Catalog, read_texts};
 pub use comparison_output::{ExplicitLine, PairLine};
 pub use comparisons::{ReadOptions, read_comparisons};
-pub use dataset::{BothBad, Dataset, Format, Texts};
+pub use dataset::{BothBad, Dataset, Format};
 pub use embeddings::{Matrix, read_embeddings, read_matrix_npy};
 pub use error::DataError;
 pub use game_batch::{BadGame, GameBatch, GamePlace, GameRef};
@@ -70,3 +71,4 @@ pub use output::{PolicyLine, SolutionLine, write_jsonl};
 pub use policies::read_policies;
 pub use solutions::{Outcome, SolutionBatch, SolutionRef};
 pub use text_features::TextFeatures;
+pub use texts::{Message, TextOrMessages, Texts};
