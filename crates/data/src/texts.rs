@@ -55,6 +55,11 @@ const AFTER_ROLE: &str = ": ";
 const AFTER_MESSAGE: &str = "\n\n";
 
 impl Texts {
+    /// Plain texts of prompts and of responses.
+    pub fn new(prompts: Vec<String>, responses: Vec<String>) -> Self {
+        Self { prompts, responses, ..Self::default() }
+    }
+
     /// What a prompt says, if that is known.
     pub fn prompt(&self, id: PromptId) -> Option<TextOrMessages<'_>> {
         let text = self.prompts.get(id.index())?;
@@ -93,7 +98,7 @@ impl Texts {
             messages.push(Message { role: Cow::Borrowed(role), content: Cow::Borrowed(content) });
             at += turn.n_bytes + AFTER_MESSAGE.len();
         }
-        if messages.is_empty() {
+        if messages.is_empty() || at != text.len() + AFTER_MESSAGE.len() {
             TextOrMessages::Text(text)
         } else {
             TextOrMessages::Messages(messages)
@@ -175,7 +180,9 @@ mod tests {
         // What was said first stays, and another text in its place is one text.
         texts.keep_prompt(PromptId::new(0), Said::Text("How?"));
         assert_eq!(texts.prompts[0], "Why?");
-        texts.prompts[4] = "short".to_owned();
-        assert_eq!(texts.prompt(PromptId::new(4)), Some(TextOrMessages::Text("short")));
+        for other in ["short", "a text that is longer than those that it is put in the place of"] {
+            other.clone_into(&mut texts.prompts[4]);
+            assert_eq!(texts.prompt(PromptId::new(4)), Some(TextOrMessages::Text(other)));
+        }
     }
 }
