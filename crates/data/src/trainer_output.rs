@@ -91,42 +91,35 @@ pub fn write_csv<T: Serialize>(
     csv.flush()
 }
 
-/// A prompt and its answers as all texts, or else as all messages: trainers take no mixture.
+/// Makes a prompt and its answers all messages, unless they are all texts: trainers take no mixture.
 ///
 /// A text among messages becomes a message of the "user", or of the "assistant" that answers. Where the prompt is a
 /// text and every answer begins by repeating it, as in `ultrafeedback_binarized`, it is said once.
-pub fn in_one_form<'a>(
-    prompt: TextOrMessages<'a>,
-    answers: Vec<TextOrMessages<'a>>,
-) -> (TextOrMessages<'a>, Vec<TextOrMessages<'a>>) {
+pub fn in_one_form<'a>(prompt: &mut TextOrMessages<'a>, answers: &mut [TextOrMessages<'a>]) {
     let is_text = |said: &TextOrMessages<'_>| matches!(said, TextOrMessages::Text(_));
-    if is_text(&prompt) && answers.iter().all(is_text) {
-        return (prompt, answers);
+    if is_text(prompt) && answers.iter().all(is_text) {
+        return;
     }
-    let message = |role: &'static str, text: &'a str| Message {
-        role: Cow::Borrowed(role),
-        content: Cow::Borrowed(text),
+    let message = |role: &'static str, text: &'a str| {
+        vec![Message { role: Cow::Borrowed(role), content: Cow::Borrowed(text) }]
     };
-    let answer = |said| match said {
-        TextOrMessages::Text(text) => vec![message("assistant", text)],
-        TextOrMessages::Messages(messages) => messages,
-    };
-    let mut answers: Vec<Vec<Message<'a>>> = answers.into_iter().map(answer).collect();
-    let prompt = match prompt {
-        TextOrMessages::Messages(messages) => messages,
-        TextOrMessages::Text(text) => {
-            let repeats = |answer: &Vec<Message<'_>>| answer.len() > 1 && answer[0].content == text;
-            let mut asked = message("user", text);
-            if answers.iter().all(repeats) {
-                for answer in &mut answers {
-                    asked = answer.remove(0);
+    for answer in &mut *answers {
+        if let TextOrMessages::Text(text) = *answer {
+            *answer = TextOrMessages::Messages(message("assistant", text));
+        }
+    }
+    if let TextOrMessages::Text(text) = *prompt {
+        let repeats = |answer: &TextOrMessages<'_>| matches!(answer, TextOrMessages::Messages(said) if said.len() > 1 && said[0].content == text);
+        let mut asked = message("user", text);
+        if answers.iter().all(repeats) {
+            for answer in answers {
+                if let TextOrMessages::Messages(said) = answer {
+                    asked = vec![said.remove(0)];
                 }
             }
-            vec![asked]
         }
-    };
-    let answers = answers.into_iter().map(TextOrMessages::Messages).collect();
-    (TextOrMessages::Messages(prompt), answers)
+        *prompt = TextOrMessages::Messages(asked);
+    }
 }
 
 #[cfg(test)]
@@ -137,8 +130,9 @@ mod tests {
         Message { role: role.into(), content: content.into() }
     }
 
-    fn form<'a>(prompt: TextOrMessages<'a>, answers: Vec<TextOrMessages<'a>>) -> String {
-        serde_json::to_string(&in_one_form(prompt, answers)).unwrap()
+    fn form<'a>(mut prompt: TextOrMessages<'a>, mut answers: Vec<TextOrMessages<'a>>) -> String {
+        in_one_form(&mut prompt, &mut answers);
+        serde_json::to_string(&(prompt, answers)).unwrap()
     }
 
     #[test]
