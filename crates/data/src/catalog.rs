@@ -5,13 +5,15 @@
 //! prompts.jsonl     {"prompt_id": "p1", ...}
 //! ```
 //! Row `k` of an embedding file belongs to line `k` of the file beside it, hence ids are dense in the
-//! order of the lines. Texts and other fields are skipped, not copied.
+//! order of the lines. Texts and other fields are skipped, not copied. A file of policies lists both,
+//! see [`Catalog::from_policies`].
 
 use crate::error::{Place, quoted};
 use crate::json::{Field, parse_object};
 use crate::{DataError, LineReader, Names};
 use nlhf_core::{PromptId, ResponseId};
 use serde::Deserialize;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// All prompts and all responses that comparisons may name.
@@ -21,10 +23,14 @@ pub struct Catalog {
     pub prompts: Names,
     /// The responses, in the order of their file; none if no such file was read.
     pub responses: Names,
-    /// The prompt of each response.
+    /// The prompt of each response; of several that list it, as policies may, the first.
     pub prompt_of_response: Vec<PromptId>,
-    /// The line of each response in its file.
-    pub(crate) line_of_response: Vec<u64>,
+    /// Every response with every prompt that lists it, in the order of the file.
+    pub(crate) candidates: Vec<(PromptId, ResponseId)>,
+    /// The line of each of them.
+    pub(crate) line_of_candidate: Vec<u64>,
+    /// The candidates whose response has another prompt in `prompt_of_response`.
+    shared: HashSet<(PromptId, ResponseId)>,
     pub(crate) prompts_in: PathBuf,
     pub(crate) responses_in: Option<PathBuf>,
 }
@@ -74,12 +80,14 @@ impl Catalog {
         Ok(catalog)
     }
 
-    fn without_prompts(prompts_in: PathBuf) -> Self {
+    pub(crate) fn without_prompts(prompts_in: PathBuf) -> Self {
         Self {
             prompts: Names::new(),
             responses: Names::new(),
             prompt_of_response: Vec::new(),
-            line_of_response: Vec::new(),
+            candidates: Vec::new(),
+            line_of_candidate: Vec::new(),
+            shared: HashSet::new(),
             prompts_in,
             responses_in: None,
         }
@@ -91,11 +99,7 @@ impl Catalog {
             let place = Place { path, line: line.number };
             let row: PromptRow<'_> = parse_object(line.text, place)?;
             let prompt = row.prompt_id.id("prompt_id", place)?;
-            let n_before = self.prompts.len();
-            self.prompts.intern(&prompt);
-            if self.prompts.len() == n_before {
-                return Err(duplicate(place, "prompt_id", &prompt));
-            }
+            self.add_prompt(&prompt, place)?;
         }
         if self.prompts.is_empty() {
             return Err(DataError::empty(path, "one prompt a line"));
@@ -115,18 +119,43 @@ impl Catalog {
             } else {
                 PromptId::new(self.prompts.intern(&prompt))
             };
-            self.responses.intern(&response);
-            if self.responses.len() == self.prompt_of_response.len() {
+            if self.responses.get(&response).is_some() {
                 return Err(duplicate(place, "response_id", &response));
             }
-            self.prompt_of_response.push(id);
-            self.line_of_response.push(place.line);
+            self.add_candidate(id, &response, place.line);
         }
         if self.responses.is_empty() {
             return Err(DataError::empty(path, "one response a line"));
         }
         self.responses_in = Some(path.to_path_buf());
         Ok(())
+    }
+
+    /// A prompt that may not have been there before.
+    pub(crate) fn add_prompt(
+        &mut self,
+        name: &str,
+        place: Place<'_>,
+    ) -> Result<PromptId, DataError> {
+        let n_before = self.prompts.len();
+        let id = PromptId::new(self.prompts.intern(name));
+        if self.prompts.len() == n_before {
+            return Err(duplicate(place, "prompt_id", name));
+        }
+        Ok(id)
+    }
+
+    /// A response to `prompt`, which may also answer other prompts.
+    pub(crate) fn add_candidate(&mut self, prompt: PromptId, name: &str, line: u64) -> ResponseId {
+        let id = ResponseId::new(self.responses.intern(name));
+        if id.index() == self.prompt_of_response.len() {
+            self.prompt_of_response.push(prompt);
+        } else if self.prompt_of_response[id.index()] != prompt {
+            self.shared.insert((prompt, id));
+        }
+        self.candidates.push((prompt, id));
+        self.line_of_candidate.push(line);
+        id
     }
 
     /// Whether the catalog lists a prompt and, if it lists responses at all, these two.
@@ -156,7 +185,7 @@ impl Catalog {
             return Err(place.unlisted(field, listed_in, name));
         };
         let owner = self.prompt_of_response[id.index()];
-        if owner == prompt {
+        if owner == prompt || self.shared.contains(&(prompt, id)) {
             return Ok(id);
         }
         let asked = quoted(self.prompts.name(prompt.index()));

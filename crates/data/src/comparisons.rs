@@ -16,7 +16,7 @@
 mod arena;
 mod battles;
 mod collect;
-mod content;
+pub(crate) mod content;
 mod explicit;
 mod merge;
 mod trl;
@@ -77,6 +77,23 @@ pub fn read_comparisons(
         _ => format = trl::read(lines, &mut collector)?,
     }
     collector.finish(format, path)
+}
+
+impl Dataset {
+    /// The candidates of a catalog without any comparison, for models and policies to be applied to.
+    ///
+    /// The checks are those of [`read_comparisons`]; only
+    /// [`allow_single_candidates`](ReadOptions::allow_single_candidates) matters of the options.
+    ///
+    /// # Errors
+    /// [`DataError`] if the catalog lists no responses, or a prompt has one candidate.
+    pub fn without_comparisons(catalog: Catalog, options: ReadOptions) -> Result<Self, DataError> {
+        let Some(path) = catalog.responses_in.clone() else {
+            let expected = "responses beside the prompts";
+            return Err(DataError::file(&catalog.prompts_in, expected, "prompts alone"));
+        };
+        Collector::new(Some(catalog), options).finish(Format::Explicit, &path)
+    }
 }
 
 /// Refuses a line of another format than the first; passes one that is merely wrong.

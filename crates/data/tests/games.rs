@@ -199,7 +199,7 @@ fn malformed_policies_are_named() {
     };
     let half = "\"probabilities\":[0.5,0.5]";
     let cases = [
-        (line("s", "[]", half), "\"prompt_id\" to be a prompt of the comparisons, found \"s\""),
+        (line("s", "[]", half), "\"prompt_id\" to be a prompt of the data set, found \"s\""),
         (line("q", "[\"z\",\"y\"]", half), "each \"prompt_id\" once, found \"q\" again"),
         (line("r", "3", half), "\"response_ids\" to be a list, found 3"),
         (line("r", "[\"x\",3.5]", half), "\"response_ids\" to be a string, found 3.5"),

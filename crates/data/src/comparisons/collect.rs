@@ -1,5 +1,6 @@
 //! What the formats have in common: names to ids, checks against the catalog, splits and menus.
 
+use super::content::Said;
 use super::merge::Rows;
 use crate::error::{Place, quoted};
 use crate::json::Field;
@@ -72,16 +73,16 @@ impl Collector {
     }
 
     /// Keeps what a prompt says, if texts are kept and it is new.
-    pub(super) fn keep_prompt(&mut self, prompt: PromptId, text: impl FnOnce() -> String) {
+    pub(super) fn keep_prompt(&mut self, prompt: PromptId, said: Said<'_>) {
         if let Some(texts) = &mut self.texts {
-            Texts::keep(&mut texts.prompts, prompt.index(), text);
+            texts.keep_prompt(prompt, said);
         }
     }
 
     /// The same of a response.
-    pub(super) fn keep_response(&mut self, response: ResponseId, text: impl FnOnce() -> String) {
+    pub(super) fn keep_response(&mut self, response: ResponseId, said: Said<'_>) {
         if let Some(texts) = &mut self.texts {
-            Texts::keep(&mut texts.responses, response.index(), text);
+            texts.keep_response(response, said);
         }
     }
 
@@ -154,8 +155,8 @@ impl Collector {
             prompts = catalog.prompts;
             if let Some(responses_in) = catalog.responses_in {
                 responses = catalog.responses;
-                listed = catalog.prompt_of_response;
-                (menus_in, lines) = (responses_in, catalog.line_of_response);
+                listed = catalog.candidates;
+                (menus_in, lines) = (responses_in, catalog.line_of_candidate);
             }
         }
         let n_responses = responses.len();
@@ -166,14 +167,13 @@ impl Collector {
             let seen = seen.flat_map(|c| [(c.prompt, c.first), (c.prompt, c.second)]);
             group(prompts.len(), n_responses, seen)
         } else {
-            let listed = listed.iter().enumerate();
-            let listed = listed.map(|(k, prompt)| (*prompt, ResponseId::from_index(k)));
-            group(prompts.len(), n_responses, listed)
+            group(prompts.len(), n_responses, listed.iter().copied())
         };
         let single = menus.iter().find(|menu| menu.len() == 1);
         if let Some(menu) = single.filter(|_| !self.options.allow_single_candidates) {
-            let line = match lines.get(menu.responses()[0].index()) {
-                Some(line) => *line,
+            let mut listed = listed.iter().zip(lines);
+            let line = match listed.find(|((prompt, _), _)| *prompt == menu.prompt()) {
+                Some((_, line)) => line,
                 None => self.first_lines[menu.prompt().index()],
             };
             let name = quoted(prompts.name(menu.prompt().index()));
