@@ -23,7 +23,7 @@ pub(crate) struct DataArgs {
     #[arg(long, value_name = "FILE", requires = "comparisons")]
     pub(crate) responses: Option<PathBuf>,
     /// Embeddings of the candidates: .npy, row k for line k of --responses
-    #[arg(long, value_name = "FILE", requires = "responses")]
+    #[arg(long, value_name = "FILE", requires = "comparisons")]
     pub(crate) response_embeddings: Option<PathBuf>,
     /// Prompts: JSONL with prompt_id
     #[arg(long, value_name = "FILE", requires = "comparisons")]
@@ -87,6 +87,16 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
+    /// Reads candidates that need not have been compared: `args.comparisons` lists them.
+    pub(crate) fn load_candidates(args: &DataArgs) -> anyhow::Result<Self> {
+        let args = &DataArgs { responses: args.comparisons.clone(), ..args.clone() };
+        let catalog =
+            catalog(args)?.context("expected a file of candidates to apply a model to")?;
+        let dataset =
+            single_candidates_told(Dataset::without_comparisons(catalog, options(args, false)))?;
+        Self::with_features(args, dataset)
+    }
+
     /// Reads the files to learn from, or simulates the embedded crowd if there are none.
     pub(crate) fn load(args: &DataArgs, global: &Global) -> anyhow::Result<Self> {
         let problem = Self::load_any(args, global)?;
@@ -115,20 +125,14 @@ impl Problem {
         let Some(comparisons) = &args.comparisons else {
             return crate::crowd::offline_problem(SeedTree::new(global.seed));
         };
-        let options = ReadOptions {
-            skip_unlisted: args.skip_unlisted,
-            allow_single_candidates: args.allow_single_candidates,
-            both_bad: match args.both_bad {
-                BothBadRule::Tie => BothBad::Tie,
-                BothBadRule::Drop => BothBad::Drop,
-            },
-            keep_texts: keep_texts || args.text_features.is_some(),
-        };
-        let dataset = match read_comparisons(comparisons, catalog(args)?, options) {
-            Err(error @ DataError::SingleCandidate { .. }) => {
-                bail!("{error} (--allow-single-candidates keeps such prompts)")
-            }
-            Err(error @ DataError::Unlisted { .. }) => {
+        ensure!(
+            args.responses.is_some() || args.response_embeddings.is_none(),
+            "--response-embeddings needs --responses FILE.jsonl, which says whose they are"
+        );
+        let options = options(args, keep_texts);
+        let read = read_comparisons(comparisons, catalog(args)?, options);
+        let dataset = match single_candidates_told(read) {
+            Err(error) if matches!(error.downcast_ref(), Some(DataError::Unlisted { .. })) => {
                 bail!("{error} (--skip-unlisted leaves such rows out)")
             }
             read => read?,
@@ -143,6 +147,10 @@ impl Problem {
         if !global.quiet {
             report_oddities(comparisons, &dataset);
         }
+        Self::with_features(args, dataset)
+    }
+
+    fn with_features(args: &DataArgs, dataset: Dataset) -> anyhow::Result<Self> {
         if let Some(buckets) = args.text_features {
             let (features, prompt_features) = text_features(args, &dataset, buckets)?;
             let text_features = Some(buckets);
@@ -164,6 +172,28 @@ impl Problem {
     /// The rows to fit to.
     pub(crate) fn training(&self) -> &[Comparison] {
         self.training.as_deref().unwrap_or(&self.dataset.comparisons)
+    }
+}
+
+fn options(args: &DataArgs, keep_texts: bool) -> ReadOptions {
+    ReadOptions {
+        skip_unlisted: args.skip_unlisted,
+        allow_single_candidates: args.allow_single_candidates,
+        both_bad: match args.both_bad {
+            BothBadRule::Tie => BothBad::Tie,
+            BothBadRule::Drop => BothBad::Drop,
+        },
+        keep_texts: keep_texts || args.text_features.is_some(),
+    }
+}
+
+/// The same with the option that lets single candidates pass.
+fn single_candidates_told(read: Result<Dataset, DataError>) -> anyhow::Result<Dataset> {
+    match read {
+        Err(error @ DataError::SingleCandidate { .. }) => {
+            bail!("{error} (--allow-single-candidates keeps such prompts)")
+        }
+        read => Ok(read?),
     }
 }
 

@@ -124,7 +124,8 @@ impl ModelKind {
         matches!(self, Self::Linear | Self::Bilinear | Self::LowRankFeatures | Self::Network)
     }
 
-    fn of_planes(self) -> bool {
+    /// Whether its widths come from resampling alone.
+    pub(crate) fn of_planes(self) -> bool {
         matches!(self, Self::LowRank | Self::LowRankFeatures | Self::Network)
     }
 }

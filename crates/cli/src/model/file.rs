@@ -114,6 +114,10 @@ impl AlreadyFitted {
         let (evidence, kind) = (file.evidence, file.model.kind());
         Ok(Self { fitted: Fitted { model, evidence }, kind })
     }
+
+    pub(crate) fn into_model(self) -> AnyModel {
+        self.fitted.model
+    }
 }
 
 impl FitPreference for AlreadyFitted {

@@ -1,6 +1,7 @@
 //! The closing words of `nlhf offline`: what was learned, how sure that is, and what to do next.
 
-use super::{Learned, OfflineArgs};
+use super::learn::Learned;
+use super::{OfflineArgs, PessimismArg};
 use crate::input::Problem;
 use crate::model::ModelKind;
 use crate::render::{self, Table, count, counted, number, unit};
@@ -34,14 +35,16 @@ fn write_summary(
         writeln!(out, "whose majority prefers in circles.\n")?;
     }
     let candidates: usize = dataset.menus.iter().map(|menu| menu.len()).sum();
-    writeln!(
-        out,
-        "Learned a policy for {} with {} from {} ({} model).\n",
-        counted(n, "prompt"),
-        counted(candidates, "candidate"),
-        counted(report.fit.n_comparisons, "comparison"),
-        report.fit.model
-    )?;
+    let what = format!("{} with {}", counted(n, "prompt"), counted(candidates, "candidate"));
+    let from = counted(report.fit.n_comparisons, "comparison");
+    let model = &report.fit.model;
+    match &args.apply {
+        None => writeln!(out, "Learned a policy for {what} from {from} ({model} model).\n")?,
+        Some(path) => {
+            let path = path.display();
+            writeln!(out, "Applied {path} ({model} model of {from}) to {what}.\n")?;
+        }
+    }
     write_evidence(out, args, learned)?;
 
     let mean_kl = prompts.iter().map(|p| p.kl_nats).sum::<f64>() / n as f64;
@@ -62,7 +65,7 @@ fn write_summary(
     )?;
     if let Some(mean) = report.mean_suboptimality_bound() {
         let worst = prompts.iter().filter_map(|p| p.suboptimality_bound).fold(0.0, f64::max);
-        let sure = args.model.proviso(problem);
+        let sure = proviso(args, problem);
         writeln!(
             out,
             "  bound         {sure} no competitor gains more than {} ({}) on average, {} at worst",
@@ -71,10 +74,34 @@ fn write_summary(
             number(worst)
         )?;
     }
+    if let Some(found) = &report.version_space {
+        writeln!(
+            out,
+            "  held against  {} of {}; no policy exceeds its value by more than {:.1e}",
+            count(found.weights.len()),
+            counted(found.n_preferences, "preference"),
+            found.duality_gap
+        )?;
+    }
     if !learned.comparison.is_empty() {
         write_comparison(out, learned, scale)?;
     }
     write_next_steps(out, args, problem, learned)
+}
+
+/// What is said before a bound: how sure it is, and what must hold for it.
+fn proviso(args: &OfflineArgs, problem: &Problem) -> String {
+    let sure = 100.0 * args.model.confidence;
+    if !args.class.is_empty() {
+        return format!("with {sure} % confidence, if one of the models is the truth,");
+    }
+    if args.apply.is_some() {
+        return "if the saved model's widths hold".to_owned();
+    }
+    if args.pessimism == PessimismArg::VersionSpace {
+        return "if the truth is among the resampled fits, for which nothing vouches,".to_owned();
+    }
+    args.model.proviso(problem)
 }
 
 fn write_evidence(out: &mut String, args: &OfflineArgs, learned: &Learned) -> std::fmt::Result {
@@ -94,6 +121,7 @@ fn write_evidence(out: &mut String, args: &OfflineArgs, learned: &Learned) -> st
                 counted(evaluation.n_comparisons, "judgement"),
             )?;
         }
+        None if args.apply.is_some() => {}
         None => writeln!(out, "  held out      nothing: too few comparisons to set any aside")?,
     }
     write!(

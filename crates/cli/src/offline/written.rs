@@ -1,0 +1,49 @@
+//! What `nlhf offline` writes: a line a prompt, and the report with names in place of ids.
+
+use super::learn::{Learned, PolicyComparison};
+use crate::input::Problem;
+use nlhf::core::ResponseId;
+use nlhf::data::PolicyLine;
+use nlhf::offline::{OfflineReport, PromptReport};
+use serde::Serialize;
+
+/// The line of a policy file.
+pub(super) fn policy_line<'a>(problem: &'a Problem, prompt: &PromptReport) -> PolicyLine<'a> {
+    let dataset = &problem.dataset;
+    let position = dataset.menus.position(prompt.prompt).expect("a report is about a menu");
+    let responses = dataset.menus.get(position).responses().iter();
+    PolicyLine {
+        prompt_id: dataset.prompts.name(prompt.prompt.index()).into(),
+        response_ids: responses.map(|r| dataset.responses.name(r.index()).into()).collect(),
+        probabilities: prompt.policy.probabilities(),
+        log_probabilities: prompt.policy.clone(),
+        value: prompt.value,
+        duality_gap: prompt.certificate.duality_gap,
+        // A greedy policy is not bounded by anything: infinity is written as null.
+        suboptimality_bound: prompt.suboptimality_bound.unwrap_or(f64::INFINITY),
+    }
+}
+
+/// The report with names in place of ids.
+#[derive(Serialize)]
+pub(super) struct NamedReport<'a> {
+    #[serde(flatten)]
+    report: &'a OfflineReport,
+    prompt_ids: Vec<&'a str>,
+    response_ids: Vec<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    true_suboptimality: &'a [PolicyComparison],
+}
+
+/// The report as it is written.
+pub(super) fn named_report<'a>(problem: &'a Problem, learned: &'a Learned) -> NamedReport<'a> {
+    let dataset = &problem.dataset;
+    let menus = || dataset.menus.iter();
+    let name = |response: &ResponseId| dataset.responses.name(response.index());
+    NamedReport {
+        report: &learned.report,
+        prompt_ids: menus().map(|menu| dataset.prompts.name(menu.prompt().index())).collect(),
+        response_ids: menus().map(|menu| menu.responses().iter().map(name).collect()).collect(),
+        true_suboptimality: &learned.comparison,
+    }
+}
