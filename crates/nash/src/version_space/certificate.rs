@@ -57,6 +57,15 @@ impl Shortfalls {
         all.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(worst, _)| worst)
     }
 
+    /// The preferences under which the policies lose more than `limit`, most first, at most `n` of them.
+    pub(super) fn worse_than(&self, limit: f64, n: usize) -> Vec<usize> {
+        let all = 0..self.by_preference.len();
+        let mut worse: Vec<usize> = all.filter(|at| self.by_preference[*at] > limit).collect();
+        worse.sort_by(|a, b| self.by_preference[*b].total_cmp(&self.by_preference[*a]));
+        worse.truncate(n);
+        worse
+    }
+
     /// `max_R Σ_x w_x sub_R(π_x)`: at most the weighted sum of [`Shortfalls::by_context`], because one preference holds
     /// in all contexts.
     pub fn mean(&self) -> f64 {
