@@ -137,6 +137,14 @@ impl<F: FitPreference> FitPreference for BootstrapFit<F> {
         evidence.width_multiplier = Some(model.multiplier);
         Ok(Fitted { model, evidence })
     }
+
+    fn predict(
+        &self,
+        data: &[Comparison],
+        view: &mut dyn FnMut(&dyn PreferenceModel),
+    ) -> Result<(), FitError> {
+        self.inner.predict(data, view)
+    }
 }
 
 impl<F: FitPreference> BootstrapFit<F> {
