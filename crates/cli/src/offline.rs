@@ -9,6 +9,7 @@ use nlhf::offline::Pessimism;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+mod coverage;
 mod learn;
 mod summary;
 mod written;

@@ -8,14 +8,17 @@ use crate::model::file::AlreadyFitted;
 use crate::progress::Progress;
 use nlhf::core::{
     Confidence, ConfidenceWidth, Distribution, Eta, FitPreference, NashSolver, Policy, Profile,
-    RegularizedGame, Scale, SeedTree, suboptimality,
+    RegularizedGame, Scale, SeedTree, Weight, suboptimality,
 };
 use nlhf::nash::Automatic;
 use nlhf::offline::{
     OfflineConfig, OfflineData, OfflineEvent, OfflineLearner, OfflineReport, reward_based_policy,
 };
 use nlhf::policy::TabularClass;
-use nlhf::preference::{AnyModel, BradleyTerryFit, Crowd, FiniteClassFit, LogisticConfig};
+use nlhf::preference::{
+    AnyModel, BradleyTerryFit, Coverage, Crowd, FiniteClassFit, LogisticConfig, PairCounts, Play,
+    coverage, finite_coverage,
+};
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -23,6 +26,8 @@ use std::path::PathBuf;
 /// What was learned, whichever model it was learned with.
 pub(super) struct Learned {
     pub(super) report: OfflineReport,
+    /// How well the comparisons cover the policy, for classes of preferences that have a formula.
+    pub(super) coverage: Option<Coverage>,
     /// True suboptimality of several policies, where the truth is known.
     pub(super) comparison: Vec<PolicyComparison>,
 }
@@ -52,7 +57,9 @@ pub(super) fn learn(
         let read = |path: &PathBuf| Ok(AlreadyFitted::read(path, problem)?.into_model());
         let members: anyhow::Result<Vec<AnyModel>> = args.class.iter().map(read).collect();
         let confidence = Confidence::new(args.model.confidence)?;
-        return learn.run(&FiniteClassFit::new(members?, confidence)?);
+        let fit = FiniteClassFit::new(members?, confidence)?;
+        return learn
+            .run(&fit, |model, counts, plays| Some(finite_coverage(model.class(), counts, plays)));
     }
     let mut model = args.model.clone();
     let ensemble = model.fitted.is_none() && !model.kind(problem).of_planes();
@@ -78,12 +85,17 @@ impl WithFit for Learn<'_> {
         F: FitPreference + 'static,
         F::Model: ConfidenceWidth + Into<AnyModel> + 'static,
     {
-        self.run(&fit)
+        self.run(&fit, |model, counts, plays| coverage(&model.into(), counts, plays))
     }
 }
 
 impl Learn<'_> {
-    fn run<F>(&self, fit: &F) -> anyhow::Result<Learned>
+    /// Learns; `cover` says how well the comparisons cover the policy.
+    fn run<F>(
+        &self,
+        fit: &F,
+        cover: impl FnOnce(F::Model, &PairCounts, &[Play<'_>]) -> Option<Coverage>,
+    ) -> anyhow::Result<Learned>
     where
         F: FitPreference,
         F::Model: ConfidenceWidth,
@@ -116,7 +128,19 @@ impl Learn<'_> {
             Some(truth) => self.compare(truth, &result.model, &result.report)?,
             None => Vec::new(),
         };
-        Ok(Learned { report: result.report, comparison })
+        // The comparisons of a saved model are not known.
+        let coverage = if self.args.apply.is_some() || self.args.model.fitted.is_some() {
+            None
+        } else {
+            let counts = PairCounts::new(problem.training());
+            let plays = menus.iter().zip(&result.report.prompts).map(|(menu, prompt)| Play {
+                weight: Weight::ONE,
+                menu,
+                policy: &prompt.policy,
+            });
+            cover(result.model, &counts, &plays.collect::<Vec<_>>())
+        };
+        Ok(Learned { report: result.report, coverage, comparison })
     }
     /// The pessimistic policy beside what else could be learned from the same comparisons.
     fn compare<M: ConfidenceWidth>(

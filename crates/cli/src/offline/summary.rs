@@ -1,5 +1,6 @@
 //! The closing words of `nlhf offline`: what was learned, how sure that is, and what to do next.
 
+use super::coverage;
 use super::learn::Learned;
 use super::{OfflineArgs, PessimismArg};
 use crate::input::Problem;
@@ -82,6 +83,9 @@ fn write_summary(
             counted(found.n_preferences, "preference"),
             found.duality_gap
         )?;
+    }
+    if let Some(known) = &learned.coverage {
+        coverage::write_line(out, known)?;
     }
     if !learned.comparison.is_empty() {
         write_comparison(out, learned, scale)?;
@@ -231,7 +235,7 @@ fn write_next_steps(
     }
     if wide {
         steps.push(
-            "the bound is wide: it is the confidence intervals that hold the policy back. Four times the labels halve them"
+            "the bound is wide: it is the confidence intervals that hold the policy back"
                 .to_owned(),
         );
         if kind != ModelKind::Tabular && args.model.beta.is_none() {
@@ -240,6 +244,9 @@ fn write_next_steps(
                     .to_owned(),
             );
         }
+    }
+    if let Some(known) = &learned.coverage {
+        steps.extend(coverage::steps(problem, known));
     }
     match &args.output {
         Some(path) => steps.push(format!("the policy is in {}", path.display())),

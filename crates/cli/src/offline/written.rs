@@ -1,5 +1,6 @@
 //! What `nlhf offline` writes: a line a prompt, and the report with names in place of ids.
 
+use super::coverage::{self, NamedCoverage};
 use super::learn::{Learned, PolicyComparison};
 use crate::input::Problem;
 use nlhf::core::ResponseId;
@@ -31,6 +32,8 @@ pub(super) struct NamedReport<'a> {
     report: &'a OfflineReport,
     prompt_ids: Vec<&'a str>,
     response_ids: Vec<Vec<&'a str>>,
+    /// How well the comparisons cover the policy; `None` where no formula says so.
+    coverage: Option<NamedCoverage<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     true_suboptimality: &'a [PolicyComparison],
 }
@@ -44,6 +47,7 @@ pub(super) fn named_report<'a>(problem: &'a Problem, learned: &'a Learned) -> Na
         report: &learned.report,
         prompt_ids: menus().map(|menu| dataset.prompts.name(menu.prompt().index())).collect(),
         response_ids: menus().map(|menu| menu.responses().iter().map(name).collect()).collect(),
+        coverage: learned.coverage.as_ref().map(|known| coverage::named(problem, known)),
         true_suboptimality: &learned.comparison,
     }
 }
