@@ -207,7 +207,7 @@ impl<'a> VersionSpaceGame<'a> {
         let policies = self.policies(&found.state)?;
         let certificate = self.certify(&weights, &policies)?;
         let status = match found.ended {
-            _ if certificate.duality_gap <= tolerance => Status::Converged,
+            _ if certificate.duality_gap - certificate.rounding <= tolerance => Status::Converged,
             Status::Converged => Status::Stalled,
             other => other,
         };
