@@ -10,12 +10,14 @@
 //!
 //! Start at [`OfflineLearner`].
 
+mod baselines;
 mod config;
 mod evidence;
 mod learner;
 mod report;
 mod reward_based;
 
+pub use baselines::{Baseline, BaselineError, BaselinePolicies, Baselines};
 pub use config::{OfflineConfig, Pessimism};
 pub use evidence::HeldOut;
 pub use learner::{OfflineData, OfflineError, OfflineEvent, OfflineLearner, OfflineResult};
