@@ -51,35 +51,35 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 
-/// A published method, or what it is measured against.
+/// A published method, or what it is measured against. Scales and choices: see [`Baselines`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Baseline {
-    /// The equilibrium of the fitted preference taken at its word.
+    /// The equilibrium `π ∝ π₀ exp(ηAπ)` of the fitted preference taken at its word.
     GreedyNash,
-    /// A reward model of all prompts, and the policy that follows it.
+    /// `π₀ exp(ηr)`: a reward model r of all prompts, and the policy that follows it.
     RewardBased,
-    /// Direct preference optimization.
+    /// `π₀ exp(ηrₓ)`, direct preference optimization: the scores rₓ of a prompt from its comparisons alone.
     Dpo,
-    /// Identity preference optimization.
+    /// `π₀ exp(s)`, identity preference optimization: s from the differences η(P − ½) of compared pairs.
     Ipo,
-    /// Self-play preference optimization.
+    /// `π⁺ ∝ π exp(ηAπ)`, self-play preference optimization.
     Sppo {
         /// Iterations.
         steps: u32,
     },
-    /// Iterative Nash policy optimization.
+    /// `π⁺ ∝ π^(2/3) π₀^(1/3) exp(ηAπ/3)`, iterative Nash policy optimization.
     Inpo {
         /// Iterations.
         steps: u32,
     },
-    /// The best of several draws from the reference.
+    /// The best of several draws from the reference, by win rate against it.
     BestOf {
         /// Draws.
         draws: NonZeroU32,
     },
-    /// The reference itself.
+    /// The reference π₀ itself.
     Reference,
 }
 
@@ -183,6 +183,10 @@ pub enum BaselineError {
 }
 
 /// A data set that any baseline can be learned from.
+///
+/// Every method is at the optimum of its own loss over all policies of the candidates, with the one η that was asked for:
+/// A is the payoff of the fitted preference on the scale of the run, scores r are nats of log-odds and P is a
+/// probability on either.
 #[derive(Debug, Clone)]
 pub struct Baselines<'a> {
     comparisons: &'a [Comparison],

@@ -12,6 +12,7 @@
 
 mod baselines;
 mod config;
+mod contest;
 mod evidence;
 mod learner;
 mod report;
@@ -19,6 +20,10 @@ mod reward_based;
 
 pub use baselines::{Baseline, BaselineError, BaselinePolicies, Baselines};
 pub use config::{OfflineConfig, Pessimism};
+pub use contest::{
+    Contest, ContestConfig, ContestData, ContestError, ContestEvent, Entrant, Estimate,
+    FittedJudge, Interval, Judge, JudgeConfig, Maximum, Standing, WinRate, WinShareFit, WinShares,
+};
 pub use evidence::HeldOut;
 pub use learner::{OfflineData, OfflineError, OfflineEvent, OfflineLearner, OfflineResult};
 pub use report::{OfflineReport, PromptReport};
