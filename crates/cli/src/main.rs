@@ -13,6 +13,7 @@
 mod compare;
 mod crowd;
 mod data;
+mod export;
 mod fit;
 mod game;
 mod input;
@@ -43,6 +44,7 @@ const AFTER_HELP: &str = "\
 Examples:
   nlhf offline                                   learn from an embedded simulated crowd
   nlhf offline comparisons.jsonl --output p.jsonl  learn a policy from your own comparisons
+  nlhf export policy.jsonl --comparisons pairs.jsonl  pairs with margins for a trainer
   nlhf data comparisons.jsonl                    see what a file holds, and which model fits
   nlhf fit comparisons.jsonl --cv --output m.json  keep the preference model
   nlhf online                                    ask a simulated crowd, round by round
@@ -73,6 +75,7 @@ enum Command {
     Solve(solve::SolveArgs),
     Compare(compare::CompareArgs),
     Offline(offline::OfflineArgs),
+    Export(export::ExportArgs),
     Online(online::OnlineArgs),
 }
 
@@ -112,6 +115,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Solve(args) => solve::run(args, &cli.global),
         Command::Compare(args) => compare::run(args, &cli.global),
         Command::Offline(args) => offline::run(args, &cli.global),
+        Command::Export(args) => export::run(args, &cli.global),
         Command::Online(args) => online::run(args, &cli.global),
     }
 }

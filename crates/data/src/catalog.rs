@@ -119,10 +119,11 @@ impl Catalog {
             } else {
                 PromptId::new(self.prompts.intern(&prompt))
             };
-            if self.responses.get(&response).is_some() {
+            let n_before = self.responses.len();
+            self.add_candidate(id, &response, place.line);
+            if self.responses.len() == n_before {
                 return Err(duplicate(place, "response_id", &response));
             }
-            self.add_candidate(id, &response, place.line);
         }
         if self.responses.is_empty() {
             return Err(DataError::empty(path, "one response a line"));

@@ -4,11 +4,11 @@
 //! {"prompt_id": "p1", "response_a_id": "x", "response_b_id": "y", "label": 1.0, "weight": 2.0, "annotator": "c", "split": "test"}
 //! {"prompt": "...", "chosen": "...", "rejected": "..."}                    and the last three of above
 //! ```
-//! The last three fields stand there only where they say something. What is written is read again as the same
+//! Conversations are written as lists of messages. The last three fields stand there only where they say something. What is written is read again as the same
 //! comparisons, but for texts: pairs have no ties, and of a soft label only the side that it favours.
 
-use crate::{DataError, Dataset, Texts};
-use nlhf_core::{Comparison, Label, Weight};
+use crate::{DataError, Dataset, TextOrMessages, Texts, in_one_form};
+use nlhf_core::{AnnotatorId, Comparison, Label, ResponseId, Weight};
 use serde::Serialize;
 use std::path::Path;
 
@@ -24,11 +24,11 @@ pub struct ExplicitLine<'a> {
 }
 
 /// A comparison by texts, as TRL and other trainers read it.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct PairLine<'a> {
-    prompt: &'a str,
-    chosen: &'a str,
-    rejected: &'a str,
+    prompt: TextOrMessages<'a>,
+    chosen: TextOrMessages<'a>,
+    rejected: TextOrMessages<'a>,
     #[serde(flatten)]
     judged: Judged<'a>,
 }
@@ -45,7 +45,7 @@ struct Judged<'a> {
 
 impl<'a> Judged<'a> {
     fn of(dataset: &'a Dataset, comparison: &Comparison, held_out: bool) -> Self {
-        let name = |id: nlhf_core::AnnotatorId| dataset.annotators.name(id.index());
+        let name = |id: AnnotatorId| dataset.annotators.name(id.index());
         Self {
             weight: (comparison.weight != Weight::ONE).then(|| comparison.weight.get()),
             annotator: comparison.annotator.map(name),
@@ -81,16 +81,13 @@ impl Dataset {
         texts: &'a Texts,
         path: &Path,
     ) -> Result<Vec<PairLine<'a>>, DataError> {
-        let said = |texts: &'a [String], id: usize, name: &str| -> Result<&'a str, DataError> {
-            match texts.get(id) {
-                Some(text) => Ok(text),
-                None => Err(DataError::file(
-                    path,
-                    "the text of every prompt and response",
-                    format!("none of {name:?}"),
-                )),
-            }
+        let known = |said: Option<TextOrMessages<'a>>, name: &str| {
+            said.ok_or_else(|| {
+                let expected = "the text of every prompt and response";
+                DataError::file(path, expected, format!("none of {name:?}"))
+            })
         };
+        let response = |id: ResponseId| known(texts.response(id), self.responses.name(id.index()));
         let mut lines = Vec::new();
         for (c, held_out) in self.comparisons.iter().zip(&self.held_out) {
             if c.label == Label::TIE || c.first == c.second {
@@ -98,19 +95,11 @@ impl Dataset {
             }
             let (chosen, rejected) =
                 if c.label.get() > 0.5 { (c.first, c.second) } else { (c.second, c.first) };
-            let response = |id: nlhf_core::ResponseId| {
-                said(&texts.responses, id.index(), self.responses.name(id.index()))
-            };
-            lines.push(PairLine {
-                prompt: said(
-                    &texts.prompts,
-                    c.prompt.index(),
-                    self.prompts.name(c.prompt.index()),
-                )?,
-                chosen: response(chosen)?,
-                rejected: response(rejected)?,
-                judged: Judged::of(self, c, *held_out),
-            });
+            let mut prompt = known(texts.prompt(c.prompt), self.prompts.name(c.prompt.index()))?;
+            let mut answers = [response(chosen)?, response(rejected)?];
+            in_one_form(&mut prompt, &mut answers);
+            let ([chosen, rejected], judged) = (answers, Judged::of(self, c, *held_out));
+            lines.push(PairLine { prompt, chosen, rejected, judged });
         }
         Ok(lines)
     }

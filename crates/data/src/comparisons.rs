@@ -16,7 +16,7 @@
 mod arena;
 mod battles;
 mod collect;
-mod content;
+pub(crate) mod content;
 mod explicit;
 mod merge;
 mod trl;

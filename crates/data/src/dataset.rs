@@ -1,6 +1,6 @@
 //! Data sets: comparisons with dense ids, their names, and the menu of every prompt.
 
-use crate::Names;
+use crate::{Names, Texts};
 use nlhf_core::{Comparison, Menus};
 
 /// How comparisons were written down.
@@ -45,26 +45,6 @@ pub enum BothBad {
     Tie,
     /// They are left out.
     Drop,
-}
-
-/// What prompts and responses say, by id; empty for those that no line tells.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Texts {
-    /// Of each prompt; of several messages, with the roles before them.
-    pub prompts: Vec<String>,
-    /// Of each response, without its prompt.
-    pub responses: Vec<String>,
-}
-
-impl Texts {
-    pub(crate) fn keep(texts: &mut Vec<String>, id: usize, text: impl FnOnce() -> String) {
-        if texts.len() <= id {
-            texts.resize(id + 1, String::new());
-        }
-        if texts[id].is_empty() {
-            texts[id] = text();
-        }
-    }
 }
 
 /// The comparisons of a file and what they are about.

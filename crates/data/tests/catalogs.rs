@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 use nlhf_core::ResponseId;
-use nlhf_data::{Catalog, Dataset, ReadOptions, read_comparisons, read_policies};
+use nlhf_data::{
+    Catalog, Dataset, ReadOptions, read_comparisons, read_named_policies, read_policies,
+};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -138,8 +140,8 @@ fn unlisted_rows_can_be_left_out_and_are_counted() {
 
 const POLICIES: &str = concat!(
     "{\"prompt_id\":\"q\",\"response_ids\":[\"gpt\",7],\"probabilities\":[0.25,0.75]}\n\n",
-    "{\"prompt_id\":\"p\",\"response_ids\":[\"b\",\"gpt\"],\"probabilities\":[1,0],\"value\":0.5}\n",
-    "{\"prompt_id\":\"r\",\"response_ids\":[\"c\"],\"probabilities\":[1]}\n",
+    "{\"prompt_id\":\"p\",\"response_ids\":[\"b\",\"gpt\"],\"probabilities\":[1,0],\"suboptimality_bound\":0.5}\n",
+    "{\"prompt_id\":\"r\",\"response_ids\":[\"c\"],\"probabilities\":[1],\"suboptimality_bound\":null}\n",
 );
 
 #[test]
@@ -166,7 +168,10 @@ fn policies_name_prompts_and_candidates_which_prompts_may_share() {
     let read = |path| read_policies(path, &alone).unwrap();
     let of_q = read(&policies)[0].as_ref().unwrap().probabilities();
     assert!((of_q[0] - 0.25).abs() < 1e-15, "{of_q:?}");
-    assert!(read(&policies).iter().all(Option::is_some));
+    let named = read_named_policies(&policies).unwrap();
+    assert_eq!(menu_names(&named.dataset), expected);
+    assert_eq!(named.policies.into_iter().map(Some).collect::<Vec<_>>(), read(&policies));
+    assert_eq!(named.suboptimality_bounds, [None, Some(0.5), Some(f64::INFINITY)]);
     assert!(read(&other)[2].is_none());
 
     let comparisons = folder.write("c.jsonl", row("p", "gpt", "b"));
@@ -211,6 +216,16 @@ fn what_names_no_menus_is_refused_by_file_and_line() {
         let error = Catalog::from_policies(&path).unwrap_err().to_string();
         assert!(error.ends_with(&format!("policies.jsonl{expected}")), "{error}");
     }
+    // The probabilities are looked at only if they are asked for.
+    let content = "{\"prompt_id\":\"q\",\"response_ids\":[\"x\",\"y\"],\"probabilities\":[1,1]}";
+    let path = folder.write("policies.jsonl", content);
+    assert_eq!(Catalog::from_policies(&path).unwrap().prompts.len(), 1);
+    let error = read_named_policies(&path).unwrap_err().to_string();
+    assert!(error.contains("policies.jsonl:1: expected \"probabilities\" of a policy"), "{error}");
+    let bound = content.replace("[1,1]", "[1,0],\"suboptimality_bound\":\"big\"");
+    let error = read_named_policies(&folder.write("policies.jsonl", bound)).unwrap_err();
+    let expected = "expected \"suboptimality_bound\" to be a number, found \"big\"";
+    assert!(error.to_string().ends_with(expected), "{error}");
     let empty = folder.write("policies.jsonl", "\n");
     let error = Catalog::from_policies(&empty).unwrap_err().to_string();
     assert!(error.ends_with("expected one policy a line, found an empty file"), "{error}");

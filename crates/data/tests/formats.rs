@@ -325,6 +325,23 @@ fn what_is_written_is_read_again() {
         lines.iter().map(|line| serde_json::to_string(line).unwrap()).collect();
     let again = read(&lines.join("\n"));
     assert_eq!((again.comparisons, again.texts.as_ref()), (data.comparisons.clone(), Some(texts)));
+    // Conversations stay conversations, and a prompt that they begin with is said once.
+    let talk = format!(
+        r#"{{"prompt": "Why?", "chosen": [{ASKED}, {}], "rejected": [{ASKED}, {}]}}"#,
+        answer("Yes."),
+        answer("No.")
+    );
+    let talk = read(&talk);
+    let lines = talk.pair_lines(talk.texts.as_ref().unwrap(), path).unwrap();
+    let expected = format!(
+        r#"{{"prompt": [{ASKED}], "chosen": [{}], "rejected": [{}]}}"#,
+        answer("Yes."),
+        answer("No.")
+    );
+    assert_eq!(
+        serde_json::to_string(&lines[0]).unwrap(),
+        expected.replace(": ", ":").replace(", ", ",")
+    );
     let error = data.pair_lines(&nlhf_data::Texts::default(), path).unwrap_err().to_string();
     assert_eq!(
         error,

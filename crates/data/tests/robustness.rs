@@ -5,7 +5,7 @@
 use nlhf_core::Eta;
 use nlhf_data::{
     Catalog, GameBatch, GameBlock, GameDefaults, GameFile, GameReader, GameScale, ReadOptions,
-    read_comparisons, read_game_matrix, read_matrix_npy, read_policies,
+    read_comparisons, read_game_matrix, read_matrix_npy, read_named_policies, read_policies,
 };
 use std::path::Path;
 
@@ -57,7 +57,7 @@ fn lists_and_policies() {
     let data = read_comparisons(&battles, None, ReadOptions::default()).unwrap();
     let policy = br#"{"prompt_id":"all","response_ids":["y","x"],"log_probabilities":[null,0]}"#;
     damage("p.jsonl", policy, |path| read_policies(path, &data).is_ok());
-    damage("p.jsonl", policy, |path| Catalog::from_policies(path).is_ok());
+    damage("p.jsonl", policy, |path| read_named_policies(path).is_ok());
 }
 
 #[test]

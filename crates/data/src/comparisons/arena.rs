@@ -84,7 +84,7 @@ pub(super) fn read(mut lines: LineReader, collector: &mut Collector) -> Result<(
         };
         let (Some(ids), Some(label)) = (collector.resolve(&names, place)?, label) else { continue };
         if let Some(turn) = first_turn {
-            collector.keep_prompt(ids.0, || turn.to_owned());
+            collector.keep_prompt(ids.0, Said::Text(turn));
         }
         collector.push(ids, label, &judgement);
     }

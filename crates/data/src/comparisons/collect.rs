@@ -1,5 +1,6 @@
 //! What the formats have in common: names to ids, checks against the catalog, splits and menus.
 
+use super::content::Said;
 use super::merge::Rows;
 use crate::error::{Place, quoted};
 use crate::json::Field;
@@ -72,16 +73,16 @@ impl Collector {
     }
 
     /// Keeps what a prompt says, if texts are kept and it is new.
-    pub(super) fn keep_prompt(&mut self, prompt: PromptId, text: impl FnOnce() -> String) {
+    pub(super) fn keep_prompt(&mut self, prompt: PromptId, said: Said<'_>) {
         if let Some(texts) = &mut self.texts {
-            Texts::keep(&mut texts.prompts, prompt.index(), text);
+            texts.keep_prompt(prompt, said);
         }
     }
 
     /// The same of a response.
-    pub(super) fn keep_response(&mut self, response: ResponseId, text: impl FnOnce() -> String) {
+    pub(super) fn keep_response(&mut self, response: ResponseId, said: Said<'_>) {
         if let Some(texts) = &mut self.texts {
-            Texts::keep(&mut texts.responses, response.index(), text);
+            texts.keep_response(response, said);
         }
     }
 

@@ -1,8 +1,9 @@
 //! What a prompt or a response says: a text, or messages of a conversation.
 
-use crate::DataError;
 use crate::error::Place;
 use crate::json::{Field, ReadValue, Reading};
+use crate::texts::joined;
+use crate::{DataError, Message};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess};
 use std::borrow::Cow;
@@ -20,16 +21,9 @@ pub(super) enum Content<'a> {
     Other(String),
 }
 
-/// One message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Message<'a> {
-    pub(super) role: Cow<'a, str>,
-    pub(super) content: Cow<'a, str>,
-}
-
 /// A part of a content that was read.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Said<'a> {
+pub(crate) enum Said<'a> {
     Text(&'a str),
     Messages(&'a [Message<'a>]),
 }
@@ -73,16 +67,9 @@ impl Said<'_> {
         hash.finish(n_messages)
     }
 
-    /// As one text: that of a single message, and of more with the roles before them.
+    /// As one text.
     pub(super) fn text(self) -> String {
-        match self {
-            Self::Text(text) => text.to_owned(),
-            Self::Messages([message]) => message.content.clone().into_owned(),
-            Self::Messages(messages) => {
-                let lines = messages.iter().map(|m| format!("{}: {}", m.role, m.content));
-                lines.collect::<Vec<String>>().join("\n\n")
-            }
-        }
+        joined(self)
     }
 }
 

@@ -206,7 +206,7 @@ impl Known {
                     format!("prompt {} to say what it said in line {line}", quoted(name));
                 return Err(place.error(expected, quoted(&said.text())));
             }
-            collector.keep_prompt(prompt, || said.text());
+            collector.keep_prompt(prompt, said);
             return Ok(prompt);
         }
         let prompt = *self.prompts.entry(hash).or_insert_with(|| {
@@ -214,7 +214,7 @@ impl Known {
             write!(self.name, "{}", place.line).expect("a string takes all text");
             collector.new_prompt(&self.name)
         });
-        collector.keep_prompt(prompt, || said.text());
+        collector.keep_prompt(prompt, said);
         Ok(prompt)
     }
 
@@ -230,7 +230,7 @@ impl Known {
             write!(self.name, "{line}.{field}").expect("a string takes all text");
             collector.new_response(&self.name)
         });
-        collector.keep_response(response, || said.text());
+        collector.keep_response(response, said);
         response
     }
 }
