@@ -10,7 +10,7 @@ use nlhf_core::{
     Comparison, Confidence, FitError, FitEvidence, FitPreference, Fitted, Label, PreferenceModel,
     SeedTree, Stream, Weight, WorkspaceRng,
 };
-use nlhf_preference::{BootstrapFit, BootstrapModel, Cluster, PairCounts};
+use nlhf_preference::{BootstrapFit, Cluster, PairCounts};
 use rand::RngExt;
 use rand_distr::{Binomial, Distribution};
 
@@ -34,7 +34,8 @@ impl Default for JudgeConfig {
 /// A fitted judge that owns its models.
 #[derive(Debug, Clone)]
 pub struct FittedJudge<M> {
-    ensemble: BootstrapModel<M>,
+    estimate: M,
+    members: Vec<M>,
     halves: Option<[M; 2]>,
     counts: PairCounts,
     evidence: FitEvidence,
@@ -62,13 +63,14 @@ impl<M: PreferenceModel> FittedJudge<M> {
             (Ok(first), Ok(second)) => Some([first.model, second.model]),
             _ => None,
         };
-        // The widths of the ensemble are not used.
+        let Fitted { model: estimate, evidence } = fit.fit(data)?;
+        // The confidence is that of widths, which are not asked for.
         let confidence = Confidence::new(0.95).expect("a valid confidence");
         let bootstrap =
             BootstrapFit::new(fit, config.members, config.cluster, confidence, config.seed)
                 .map_err(|source| FitError::Model { source: Box::new(source) })?;
-        let Fitted { model: ensemble, evidence } = bootstrap.fit(data)?;
-        Ok(Self { ensemble, halves, counts: PairCounts::new(data), evidence })
+        let members = bootstrap.fit_members(data)?;
+        Ok(Self { estimate, members, halves, counts: PairCounts::new(data), evidence })
     }
 
     /// How the fit to all comparisons went.
@@ -78,7 +80,7 @@ impl<M: PreferenceModel> FittedJudge<M> {
 
     /// The fitted preference.
     pub fn estimate(&self) -> &M {
-        self.ensemble.estimate()
+        &self.estimate
     }
 
     /// The comparisons behind it, counted.
@@ -88,9 +90,8 @@ impl<M: PreferenceModel> FittedJudge<M> {
 
     /// The judge.
     pub fn judge(&self) -> Judge<'_> {
-        let members = self.ensemble.members().iter().map(|member| member as &dyn PreferenceModel);
-        let judge =
-            Judge::known(self.ensemble.estimate()).with_members(members).with_judged(&self.counts);
+        let members = self.members.iter().map(|member| member as &dyn PreferenceModel);
+        let judge = Judge::known(&self.estimate).with_members(members).with_judged(&self.counts);
         match &self.halves {
             Some([first, second]) => judge.with_halves([first, second]),
             None => judge,

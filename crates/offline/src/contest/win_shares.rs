@@ -9,10 +9,10 @@
 
 use nlhf_core::logistic::{log_loss, logit};
 use nlhf_core::{
-    Comparison, FitError, FitEvidence, FitPreference, FitStatus, Fitted, PreferenceModel, PromptId,
-    ResponseId,
+    Comparison, DenseGame, FitError, FitEvidence, FitPreference, FitStatus, Fitted, Menu,
+    PreferenceModel, PromptId, ResponseId, Scale,
 };
-use nlhf_preference::PairCounts;
+use nlhf_preference::{PairCount, PairCounts};
 
 /// Counts wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,16 +34,49 @@ impl WinShares {
     }
 }
 
+/// The log-odds of a pair, seen from the lower id.
+fn log_odds(weight: f64, wins: f64) -> f64 {
+    logit((wins / weight).clamp(0.0, 1.0)).clamp(-LOG_ODDS_BOUND, LOG_ODDS_BOUND)
+}
+
 impl PreferenceModel for WinShares {
     fn log_odds(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
         let (low, high) = (first.min(second), first.max(second));
         let log_odds = match self.counts.get(prompt, low, high) {
-            Some((weight, wins)) if low != high => {
-                logit((wins / weight).clamp(0.0, 1.0)).clamp(-LOG_ODDS_BOUND, LOG_ODDS_BOUND)
-            }
+            Some((weight, wins)) if low != high => log_odds(weight, wins),
             _ => 0.0,
         };
         if first <= second { log_odds } else { -log_odds }
+    }
+
+    /// One pass over the pairs of the prompt, which may be few of those of the menu.
+    fn game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {
+        let (n, all) = (menu.len(), self.counts.pairs());
+        let start = all.partition_point(|pair| pair.prompt < menu.prompt());
+        let of_prompt = all[start..].iter().take_while(|pair| pair.prompt == menu.prompt());
+        let mut places: Vec<(ResponseId, usize)> = menu
+            .responses()
+            .iter()
+            .enumerate()
+            .map(|(place, response)| (*response, place))
+            .collect();
+        places.sort_unstable();
+        let place = |response: ResponseId| {
+            let at = places.binary_search_by_key(&response, |(response, _)| *response).ok()?;
+            Some(places[at].1)
+        };
+        let mut upper = vec![0.0; n * n];
+        let mut fill = |pair: &PairCount| {
+            let (low, high) = (place(pair.low)?, place(pair.high)?);
+            let payoff = scale.payoff(log_odds(pair.weight, pair.wins));
+            upper[low.min(high) * n + low.max(high)] = if low < high { payoff } else { -payoff };
+            Some(())
+        };
+        for pair in of_prompt {
+            // A response beyond the menu plays no part.
+            let _ = fill(pair);
+        }
+        DenseGame::skew_from_upper(n, |i, j| upper[i * n + j])
     }
 }
 
