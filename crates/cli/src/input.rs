@@ -115,6 +115,17 @@ impl Problem {
         let Some(comparisons) = &args.comparisons else {
             return crate::crowd::offline_problem(SeedTree::new(global.seed));
         };
+        Self::read(args, comparisons, catalog(args)?, global, keep_texts)
+    }
+
+    /// Reads comparisons of what a catalog lists.
+    pub(crate) fn read(
+        args: &DataArgs,
+        comparisons: &Path,
+        catalog: Option<Catalog>,
+        global: &Global,
+        keep_texts: bool,
+    ) -> anyhow::Result<Self> {
         let options = ReadOptions {
             skip_unlisted: args.skip_unlisted,
             allow_single_candidates: args.allow_single_candidates,
@@ -124,7 +135,7 @@ impl Problem {
             },
             keep_texts: keep_texts || args.text_features.is_some(),
         };
-        let dataset = match read_comparisons(comparisons, catalog(args)?, options) {
+        let dataset = match read_comparisons(comparisons, catalog, options) {
             Err(error @ DataError::SingleCandidate { .. }) => {
                 bail!("{error} (--allow-single-candidates keeps such prompts)")
             }
@@ -185,7 +196,8 @@ fn report_oddities(path: &Path, dataset: &Dataset) {
     }
 }
 
-fn catalog(args: &DataArgs) -> anyhow::Result<Option<Catalog>> {
+/// What the files of candidates and prompts list, if there are any.
+pub(crate) fn catalog(args: &DataArgs) -> anyhow::Result<Option<Catalog>> {
     Ok(match (&args.responses, &args.prompts) {
         (Some(responses), Some(prompts)) => {
             Some(Catalog::from_responses_and_prompts(responses, prompts)?)
