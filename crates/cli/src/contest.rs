@@ -44,7 +44,7 @@ fn write_win_rates(out: &mut String, contest: &Contest) -> std::fmt::Result {
     for (k, (standing, row)) in contest.standings.iter().zip(&contest.win_rates).enumerate() {
         let cells = row.iter().enumerate().map(|(j, rate)| match (j == k, wide) {
             (true, _) => "· ".to_owned(),
-            (_, true) => format!("{:.0}{}", 100.0 * rate.rate, mark(rate)),
+            (_, true) => format!("{:.1}{}", 100.0 * rate.rate, mark(rate)),
             (_, false) => format!("{}{}", percent(rate), mark(rate)),
         });
         table.row(std::iter::once(format!("{} {}", k + 1, standing.name)).chain(cells).collect());
@@ -140,8 +140,27 @@ pub(crate) fn findings(contest: &Contest) -> Vec<String> {
             .map(|&(i, j)| format!("{} and {} ({} %)", names[i], names[j], percent(rate(i, j))));
         said.push(format!("no more apart than noise: {}", listed(told.collect())));
     }
+    said.extend(against_reference(contest));
     said.extend(safest(contest));
     said
+}
+
+/// Which policies win against the reference, and which lose.
+fn against_reference(contest: &Contest) -> Option<String> {
+    let named = |wins: bool| -> Vec<String> {
+        let all = contest.standings.iter();
+        let own = all.filter(|standing| {
+            let rate = &standing.against_reference;
+            rate.beyond_noise && (rate.rate > 0.5) == wins
+        });
+        own.map(|standing| standing.name.clone()).collect()
+    };
+    let said: Vec<String> = [(named(true), "it loses to"), (named(false), "it beats")]
+        .into_iter()
+        .filter(|(names, _)| !names.is_empty())
+        .map(|(names, what)| format!("{what} {}", listed(names)))
+        .collect();
+    (!said.is_empty()).then(|| format!("the reference: {}", said.join("; ")))
 }
 
 /// Which policy is the hardest to exploit, if their brackets tell.

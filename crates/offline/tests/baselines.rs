@@ -170,6 +170,25 @@ fn ipo_follows_the_win_rate_where_every_pair_is_judged_alike() {
 }
 
 #[test]
+fn on_a_chain_every_pair_is_met_whatever_it_weighs() {
+    let data = [judged(0, 0, 1, 0.7, 1e-3), judged(0, 1, 2, 0.4, 1e3), judged(0, 3, 2, 0.9, 1.0)];
+    let menus = menu_of(4);
+    let given =
+        Baselines::new(&data, &menus, &UniformPolicy, eta(3.0), Scale::Probability).unwrap();
+    let model = Known(vec![vec![0.5; 4]; 4]);
+    for (baseline, of_share) in
+        [(Baseline::Dpo, logit as fn(f64) -> f64), (Baseline::Ipo, |share| share - 0.5)]
+    {
+        let policy = one(given.learn(baseline, &model));
+        let logs = policy.log_probabilities();
+        for (a, b, share) in [(0, 1, 0.7), (1, 2, 0.4), (3, 2, 0.9)] {
+            let off = logs[a] - logs[b] - 3.0 * of_share(share);
+            assert!(off.abs() < 1e-4, "{}: {a} {b} off by {off}", baseline.name());
+        }
+    }
+}
+
+#[test]
 fn self_play_takes_the_steps_of_its_formula() {
     let rows = [[0.5, 0.2, 0.95], [0.8, 0.5, 0.2], [0.05, 0.8, 0.5]].map(|row| row.to_vec());
     let masses = [0.2, 0.5, 0.3];

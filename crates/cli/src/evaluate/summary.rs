@@ -66,21 +66,19 @@ fn write_all(
     let (least, _) = least_judged(judged);
     writeln!(
         out,
-        "  coverage      at least {:.0} % of what two policies may answer was compared, or is the same\n",
+        "  judged        {:.0} % of the pairs of answers at least: they were compared, or are the same\n",
         100.0 * least
     )?;
     write!(out, "{}", contest::render(contest))?;
-    writeln!(out, "\nFound:")?;
-    for sentence in contest::findings(contest) {
-        writeln!(out, "  - {sentence}")?;
-    }
-    let steps = next_steps(args, problem, judged);
-    if steps.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\nNext:")?;
-    for step in steps {
-        writeln!(out, "  - {step}")?;
+    for (heading, sentences) in
+        [("Found", contest::findings(contest)), ("Next", next_steps(args, problem, judged))]
+    {
+        if !sentences.is_empty() {
+            writeln!(out, "\n{heading}:")?;
+        }
+        for sentence in sentences {
+            writeln!(out, "  - {sentence}")?;
+        }
     }
     Ok(())
 }
