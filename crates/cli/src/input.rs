@@ -129,8 +129,18 @@ impl Problem {
             args.responses.is_some() || args.response_embeddings.is_none(),
             "--response-embeddings needs --responses FILE.jsonl, which says whose they are"
         );
-        let options = options(args, keep_texts);
-        let read = read_comparisons(comparisons, catalog(args)?, options);
+        Self::read(args, comparisons, catalog(args)?, global, keep_texts)
+    }
+
+    /// Reads comparisons of what a catalog lists.
+    pub(crate) fn read(
+        args: &DataArgs,
+        comparisons: &Path,
+        catalog: Option<Catalog>,
+        global: &Global,
+        keep_texts: bool,
+    ) -> anyhow::Result<Self> {
+        let read = read_comparisons(comparisons, catalog, options(args, keep_texts));
         let dataset = match single_candidates_told(read) {
             Err(error) if matches!(error.downcast_ref(), Some(DataError::Unlisted { .. })) => {
                 bail!("{error} (--skip-unlisted leaves such rows out)")
@@ -215,7 +225,8 @@ fn report_oddities(path: &Path, dataset: &Dataset) {
     }
 }
 
-fn catalog(args: &DataArgs) -> anyhow::Result<Option<Catalog>> {
+/// What the files of candidates and prompts list, if there are any.
+pub(crate) fn catalog(args: &DataArgs) -> anyhow::Result<Option<Catalog>> {
     Ok(match (&args.responses, &args.prompts) {
         (Some(responses), Some(prompts)) => {
             Some(Catalog::from_responses_and_prompts(responses, prompts)?)

@@ -115,22 +115,7 @@ impl<F: FitPreference> FitPreference for BootstrapFit<F> {
 
     fn fit(&self, data: &[Comparison]) -> Result<Fitted<Self::Model>, FitError> {
         let Fitted { model: estimate, mut evidence } = self.inner.fit(data)?;
-        let resampler = Resampler::new(data, self.cluster);
-        let member = |replicate: u32| {
-            let mut rng = self.seeds.rng(Stream::Bootstrap, replicate);
-            match self.inner.fit(&resampler.draw(&mut rng)) {
-                Ok(fitted) => Ok(Some(fitted.model)),
-                // A draw of few clusters may leave nothing to fit to: it says nothing.
-                Err(FitError::NoComparisons { .. }) => Ok(None),
-                Err(error) => Err(error),
-            }
-        };
-        let members: Result<Vec<Option<F::Model>>, FitError> =
-            (0..self.replicates).into_par_iter().map(member).collect();
-        let members: Vec<F::Model> = members?.into_iter().flatten().collect();
-        if members.is_empty() {
-            return Err(FitError::NoComparisons { given: data.len() });
-        }
+        let members = self.fit_members(data)?;
         let log_odds_bound = self.log_odds_bound;
         let mut model = BootstrapModel { estimate, members, multiplier: 1.0, log_odds_bound };
         model.multiplier = self.multiplier(&model, data);
@@ -148,6 +133,30 @@ impl<F: FitPreference> FitPreference for BootstrapFit<F> {
 }
 
 impl<F: FitPreference> BootstrapFit<F> {
+    /// The models fitted to resamples, without the widths, which take a pass over all pairs for each member.
+    ///
+    /// # Errors
+    /// Those of the inner fit.
+    pub fn fit_members(&self, data: &[Comparison]) -> Result<Vec<F::Model>, FitError> {
+        let resampler = Resampler::new(data, self.cluster);
+        let member = |replicate: u32| {
+            let mut rng = self.seeds.rng(Stream::Bootstrap, replicate);
+            match self.inner.fit(&resampler.draw(&mut rng)) {
+                Ok(fitted) => Ok(Some(fitted.model)),
+                // A draw of few clusters may leave nothing to fit to: it says nothing.
+                Err(FitError::NoComparisons { .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        let members: Result<Vec<Option<F::Model>>, FitError> =
+            (0..self.replicates).into_par_iter().map(member).collect();
+        let members: Vec<F::Model> = members?.into_iter().flatten().collect();
+        if members.is_empty() {
+            return Err(FitError::NoComparisons { given: data.len() });
+        }
+        Ok(members)
+    }
+
     /// c: the quantile over members of their largest deviation in standard errors.
     fn multiplier(&self, model: &BootstrapModel<F::Model>, data: &[Comparison]) -> f64 {
         let pair = |c: &Comparison| (c.prompt, c.first.min(c.second), c.first.max(c.second));
