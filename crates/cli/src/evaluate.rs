@@ -98,10 +98,12 @@ policies do not list are left out and counted, and so are prompts without
 any. A pair that was never compared counts as even.
 
 Intervals are about other prompts of the same kind, and about other labels.
-Exploitability and suboptimality under a fitted judge are biased upwards,
-because the best of noisy competitors is overrated; their brackets reach
-down to a value with the competitor chosen on one half of the comparisons
-and judged on the other, which is biased downwards.";
+Exploitability and suboptimality under a judge of raw shares are biased
+upwards, because the best of noisy competitors is overrated; their brackets
+reach down to a value with the competitor chosen on one half of the
+comparisons and judged on the other, which is biased downwards. A --model
+that a ridge holds is biased towards even beside that, and so are log-odds
+of few labels away from it: there the brackets say less, or are left out.";
 
 pub(crate) fn run(args: &EvaluateArgs, global: &Global) -> anyhow::Result<Outcome> {
     let data = args.rows.data();
@@ -295,7 +297,7 @@ impl Play<'_> {
             _ => &[],
         };
         let members = members.iter().map(|member| member as &dyn PreferenceModel);
-        let judge = Judge::known(&saved.model).with_members(members).with_judged(&counts);
+        let judge = Judge::fitted(&saved.model).with_members(members).with_judged(&counts);
         let contest = self.contest(&judge)?;
         Ok((
             JudgeReport {

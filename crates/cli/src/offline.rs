@@ -118,11 +118,15 @@ gives one score to a response id, whichever prompts it answers.
 
 Written to --output, a line a prompt:
   prompt_id, response_ids, probabilities, log_probabilities
-  value                of the pessimistic game: what the policy is worth at
-                       least, with the stated confidence (1/2 is even on the
-                       scale probability, 0 on log-odds)
-  duality_gap          distance from the equilibrium of that game; 0 is exact
-  suboptimality_bound  the most that a best competitor gains against it";
+  value                what the policy is worth at least against a best
+                       competitor, if what the bound rests on holds (1/2 is
+                       even on the scale probability, 0 on log-odds); without
+                       pessimism, in the game of the estimate
+  duality_gap          distance from the equilibrium of the game that was
+                       solved; 0 is exact
+  suboptimality_bound  the most that a best competitor gains against it, both
+                       paying 1/eta a nat for leaving the reference; null if
+                       nothing bounds it";
 
 pub(crate) fn run(args: &OfflineArgs, global: &Global) -> anyhow::Result<Outcome> {
     let wanted = [args.output.as_deref(), args.report.as_deref()];

@@ -187,7 +187,7 @@ impl<'a> VersionSpaceGame<'a> {
         let start = Candidates { entered: vec![first], weights: vec![1.0] };
         let mut iterations = 0;
         let mut found = self.search(start.clone(), ENTRANTS, aim, &mut iterations)?;
-        if found.ended != Status::Converged && found.state.gap() > tolerance {
+        if found.ended != Status::Converged && found.gap > tolerance {
             // At a large η the value is all but piecewise linear in the weights, and steps get caught at its edges.
             let mut from = start;
             for factor in COOLING {
@@ -195,7 +195,7 @@ impl<'a> VersionSpaceGame<'a> {
                 let stage = Self { eta, ..*self };
                 let reached = stage.search(from, 1, aim, &mut iterations)?;
                 from = reached.candidates.clone();
-                if factor >= 1.0 && reached.state.gap() < found.state.gap() {
+                if factor >= 1.0 && reached.gap < found.gap {
                     found = reached;
                 }
             }
@@ -226,13 +226,15 @@ impl<'a> VersionSpaceGame<'a> {
         let limit = *iterations + ITERATION_LIMIT;
         let cold = vec![Vec::new(); self.contexts.len()];
         let mut state = self.evaluate(&entered, &weights, &cold)?;
-        let ended = loop {
+        let (ended, gap) = loop {
             let end = self.descend(&entered, &mut weights, &mut state, aim, iterations, limit)?;
             let policies = self.policies(&state)?;
             let shortfalls = self.shortfalls(&policies)?;
-            let settled = state.upper + shortfalls.mean() <= aim;
-            if settled || entered.contains(&shortfalls.worst()) || end != Status::Converged {
-                break if settled { Status::Converged } else { end };
+            let gap = state.upper + shortfalls.mean();
+            let settled = gap <= aim;
+            // Steps that are caught may go on against others.
+            if settled || entered.contains(&shortfalls.worst()) || end == Status::IterationLimit {
+                break (if settled { Status::Converged } else { end }, gap);
             }
             let worse = shortfalls.worse_than(aim - state.upper, entrants);
             // Those that count nothing may go: the value does not change by it, and falls by each that enters.
@@ -244,7 +246,7 @@ impl<'a> VersionSpaceGame<'a> {
             weights.resize(entered.len(), 0.0);
             state = self.evaluate(&entered, &weights, &state.logits)?;
         };
-        Ok(Found { candidates: Candidates { entered, weights }, state, ended })
+        Ok(Found { candidates: Candidates { entered, weights }, state, ended, gap })
     }
 }
 
@@ -260,6 +262,8 @@ struct Found {
     candidates: Candidates,
     state: State,
     ended: Status,
+    /// The two sides over all preferences, entered or not.
+    gap: f64,
 }
 
 /// Where the search stands: all contexts solved at some weights.

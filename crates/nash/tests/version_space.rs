@@ -221,6 +221,20 @@ fn edges() {
         assert!(found.certificate.duality_gap < 1e-9, "{:e}", found.certificate.duality_gap);
         assert!(found.policies[0].log_probabilities()[3] == f64::NEG_INFINITY);
     }
+    // Beyond the support of the reference, and a context that does not count.
+    let contexts = [
+        Context { weight: 0.0, reference: tiny.clone().unwrap() },
+        Context { weight: 1.0, reference: Distribution::uniform(4) },
+    ];
+    let payoff = |_: usize, r: usize| games[0][r].clone();
+    let game = VersionSpaceGame::new(&contexts, 5, &payoff, Eta::new(2.0).unwrap()).unwrap();
+    let even = Distribution::uniform(4);
+    let certified = game.certify(&[0.2; 5], &[even.clone(), even.clone()]).unwrap();
+    assert!(certified.duality_gap.is_finite() && certified.by_context[0].duality_gap.is_infinite());
+    let turned = [contexts[1].clone(), Context { weight: 1.0, ..contexts[0].clone() }];
+    let game = VersionSpaceGame::new(&turned, 5, &payoff, Eta::new(2.0).unwrap()).unwrap();
+    let certified = game.certify(&[0.2; 5], &[even.clone(), even]).unwrap();
+    assert!(certified.duality_gap.is_infinite() && certified.value == f64::NEG_INFINITY);
     let (contexts, games) = random_case(1, 3, 2, &mut rng);
     let alone = solved(&contexts, &games, 10.0);
     assert!(alone.certificate.value == 0.0 && alone.status == Status::Converged);

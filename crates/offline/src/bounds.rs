@@ -41,9 +41,11 @@ pub fn theorem_bound<M: ConfidenceWidth + ?Sized>(
     2.0 * rows.map(row).sum::<f64>()
 }
 
-/// The version-space theorem, in units of the payoff: `coverage` is C(π*) on the same scale, `total_weight` is |D|.
+/// The version-space theorem, in units of the payoff: `coverage` is C(π*) of the whole class, `total_weight` is |D|. It holds
+/// with probability 1 − 2δ, once δ for the set to hold the truth and once for its members to be near it on the data.
 ///
-/// `log_odds_bound` is B; it matters on log-odds only.
+/// On the scale of probabilities C is that of differences of P, of a class whose members answer with `P − ½`.
+/// `log_odds_bound` is B ≥ |R| over the class; it matters on log-odds only.
 pub fn coverage_bound(
     coverage: f64,
     total_weight: f64,

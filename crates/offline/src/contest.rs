@@ -12,10 +12,12 @@
 //! `judged` says how much of a win rate rests on such pairs.
 //!
 //! **What a fitted judge does to maxima.** The best of several noisy competitors is overrated: exploitability and
-//! suboptimality under a fitted judge are biased upwards, the more the fewer comparisons a pair has. Beside each stands a
-//! cross-fitted value: the best competitor is chosen under a model of one half of the comparisons and judged under
-//! that of the other, both ways, and averaged. That competitor need not be the best: the value is biased downwards. The
-//! truth lies between the two, up to noise.
+//! suboptimality under an unbiased judge, as raw shares are on the scale of probabilities ([`WinShareFit`]), are biased upwards,
+//! the more the fewer comparisons a pair has. Beside each stands a cross-fitted value: the best competitor is chosen
+//! under a model of one half of the comparisons and judged under that of the other, both ways, and averaged. That competitor
+//! need not be the best: the value is biased downwards. The truth lies between the two, up to noise. A judge that a ridge or
+//! added halves hold is biased towards even beside that, in whole and in halves. Log-odds of shares are biased away from even:
+//! on that scale no interval of the suboptimality is stated.
 //!
 //! **Intervals** come from replicates with two sources of noise ([`intervals`]): which prompts there are, and what the
 //! judges happened to say. Each holds for itself; `beyond_noise` is about all pairs of policies at once.

@@ -212,7 +212,7 @@ impl OfflineLearner {
                 if both.any(|(played, found)| *played != found.policy) {
                     together = ensemble.certify(together, played)?;
                 }
-                // All prompts are one game, so that there is nothing to report before.
+                // All prompts are one game: there is nothing to report before, and nothing left to stop.
                 let _ = observer.observe(&OfflineEvent::Solved { done: total, total });
                 (policy, together.prompts, Some(together.report))
             }
@@ -245,7 +245,15 @@ impl OfflineLearner {
             }
         }
         let prompts = data.menus.iter().zip(found).zip(n_comparisons);
-        let prompts = prompts.map(|((menu, found), n)| self.report(menu, data.reference, found, n));
+        // Widths of zero are no confidence.
+        let claimed = fitted.evidence.width_multiplier != Some(0.0) || version_space.is_some();
+        let prompts = prompts.map(|((menu, found), n)| {
+            let report = self.report(menu, data.reference, found, n);
+            if claimed {
+                return report;
+            }
+            PromptReport { suboptimality_bound: None, exploitability_bound: None, ..report }
+        });
         let report = OfflineReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             config: self.config.clone(),
@@ -305,8 +313,10 @@ impl OfflineLearner {
             policy: found.policy,
             opponent: found.opponent,
             certificate: found.certificate,
-            value: found.certificate.value + self.config.scale.offset(),
+            value: self.config.scale.offset()
+                - found.suboptimality_bound.unwrap_or_else(|| found.certificate.worst_shortfall()),
             suboptimality_bound: found.suboptimality_bound,
+            exploitability_bound: found.exploitability_bound,
             expected_width: found.expected_width,
             n_comparisons,
             status: found.status,

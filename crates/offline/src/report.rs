@@ -15,12 +15,15 @@ pub struct PromptReport {
     pub opponent: Distribution,
     /// Value and gap of the two in the game that was solved, recomputed from them.
     pub certificate: Certificate,
-    /// `J` of the two in the game that was solved, with the offset of the scale: ½ is even on the
-    /// scale of probabilities, 0 on that of log-odds.
+    /// What the policy is worth in the game that was solved, against a competitor that responds best there, with the offset of
+    /// the scale: ½ is even on the scale of probabilities, 0 on that of log-odds. With pessimism the true worth is no
+    /// less, with the confidence of the widths or of the version space.
     pub value: f64,
-    /// The most that the policy loses against its best competitor, with the confidence of the widths or of the version
-    /// space and in units of the payoff; `None` without pessimism.
+    /// The most that a best competitor gains against the policy if both pay 1/η a nat for leaving the reference, in units of
+    /// the payoff and with that confidence: `sub(π)` is no larger. `None` without pessimism, or with widths of zero.
     pub suboptimality_bound: Option<f64>,
+    /// The same if the competitor pays nothing: no response is preferred to the policy by more.
+    pub exploitability_bound: Option<f64>,
     /// `E[width]` over the policy's responses and its competitor's, in units of the payoff; `None` but in the bonus
     /// form. The theorem bounds the suboptimality by twice this number at the true equilibrium
     /// ([`theorem_bound`](crate::theorem_bound)); at the policy it tells what the bound is made of.
@@ -48,6 +51,8 @@ pub struct VersionSpaceReport {
     pub duality_gap: f64,
     /// The most that the policy loses on average over prompts, whichever preference of the set is true.
     pub suboptimality_bound: f64,
+    /// The same against competitors that pay nothing for leaving the reference.
+    pub exploitability_bound: f64,
 }
 
 /// The report of an offline run.
@@ -70,8 +75,12 @@ pub struct OfflineReport {
 }
 
 impl OfflineReport {
-    /// The largest duality gap of all prompts, in units of the payoff; 0 without prompts.
+    /// The largest duality gap of all prompts, in units of the payoff; 0 without prompts. In the version-space form the gap
+    /// of all together.
     pub fn max_duality_gap(&self) -> f64 {
+        if let Some(found) = &self.version_space {
+            return found.duality_gap;
+        }
         self.prompts.iter().map(|p| p.certificate.duality_gap).fold(0.0, f64::max)
     }
 
@@ -88,7 +97,19 @@ impl OfflineReport {
         if let Some(found) = &self.version_space {
             return Some(found.suboptimality_bound);
         }
-        let bounds: Option<Vec<f64>> = self.prompts.iter().map(|p| p.suboptimality_bound).collect();
+        self.mean(|prompt| prompt.suboptimality_bound)
+    }
+
+    /// The same for the exploitability, without the KL terms.
+    pub fn mean_exploitability_bound(&self) -> Option<f64> {
+        if let Some(found) = &self.version_space {
+            return Some(found.exploitability_bound);
+        }
+        self.mean(|prompt| prompt.exploitability_bound)
+    }
+
+    fn mean(&self, bound: impl Fn(&PromptReport) -> Option<f64>) -> Option<f64> {
+        let bounds: Option<Vec<f64>> = self.prompts.iter().map(bound).collect();
         bounds.filter(|bounds| !bounds.is_empty()).map(|b| b.iter().sum::<f64>() / b.len() as f64)
     }
 }

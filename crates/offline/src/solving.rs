@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! M = max(R̂ − width, −B)  or  M = R̂,      (π̂, q̂) = the equilibrium of M
-//! sub(π̂) ≤ −min_q J_M(π̂, q)               where M is below the truth
+//! sub(π̂) ≤ −min_q J_M(π̂, q),   max_b (P(b ≻ π̂) − ½) ≤ max_b −(M'π̂)_b       where M is below the truth
 //! ```
 //! Source: Ye et al. (arXiv 2402.07314), section 3, the bonus form.
 
 use crate::{OfflineConfig, OfflineError, Pessimism};
 use nlhf_core::{
     Certificate, ConfidenceWidth, DenseGame, Distribution, Menu, NashSolver, Policy, Profile,
-    RegularizedGame, Solution, Status,
+    RegularizedGame, Solution, Status, ZeroSumGame,
 };
 
 /// What was found for one prompt, before and after the policy class has taken it.
@@ -18,6 +18,7 @@ pub(crate) struct Found {
     pub(crate) opponent: Distribution,
     pub(crate) certificate: Certificate,
     pub(crate) suboptimality_bound: Option<f64>,
+    pub(crate) exploitability_bound: Option<f64>,
     pub(crate) expected_width: Option<f64>,
     pub(crate) status: Status,
     pub(crate) method: &'static str,
@@ -47,6 +48,7 @@ impl<M: ConfidenceWidth> PromptGame<'_, M> {
             opponent: profile.column,
             certificate,
             suboptimality_bound: None,
+            exploitability_bound: None,
             expected_width: None,
             status,
             method,
@@ -85,6 +87,7 @@ impl<M: ConfidenceWidth> PromptGame<'_, M> {
         let expected = p.iter().zip(rows).map(|(p, rows)| p * row(rows)).sum();
         Found {
             suboptimality_bound: Some(found.certificate.worst_shortfall()),
+            exploitability_bound: Some(best_gain(payoff, &p)),
             expected_width: Some(expected),
             ..found
         }
@@ -112,4 +115,12 @@ impl<M: ConfidenceWidth> PromptGame<'_, M> {
         RegularizedGame::new(payoff, reference, self.config.eta)
             .map_err(|source| OfflineError::Reference { prompt: self.menu.prompt(), source })
     }
+}
+
+/// `max_b −(A'p)_b`, at least zero: what the best single response gains against a policy without the KL terms, where no
+/// payoff is below `A`.
+pub(crate) fn best_gain(payoff: &DenseGame, policy: &[f64]) -> f64 {
+    let mut losses = vec![0.0; payoff.ncols()];
+    payoff.apply_transpose(policy, &mut losses);
+    losses.into_iter().fold(0.0, |most, loss| f64::max(most, -loss))
 }

@@ -5,10 +5,11 @@
 //! ```
 //! Source: Ye et al. (arXiv 2402.07314), section 3, algorithm 1; solved by [`nlhf_nash::VersionSpaceGame`].
 
-use crate::solving::Found;
+use crate::solving::{Found, best_gain};
 use crate::{OfflineConfig, OfflineError, VersionSpaceReport};
 use nlhf_core::{DenseGame, Distribution, Menus, Policy, Status, VersionSpace};
 use nlhf_nash::{Context, VersionSpaceCertificate, VersionSpaceError, VersionSpaceGame};
+use rayon::prelude::*;
 
 /// All prompts with the set of preferences and the reference.
 pub(crate) struct Ensemble<'a> {
@@ -23,6 +24,12 @@ pub(crate) struct Together {
     weights: Vec<f64>,
     pub(crate) report: VersionSpaceReport,
     pub(crate) prompts: Vec<Found>,
+    how: How,
+}
+
+/// How the solver got there.
+#[derive(Clone, Copy)]
+struct How {
     status: Status,
     iterations: usize,
 }
@@ -42,19 +49,8 @@ impl<'a> Ensemble<'a> {
     pub(crate) fn solve(&self) -> Result<Together, OfflineError> {
         let solved =
             self.with_game(|game| game.solve(self.space.most_likely(), self.config.tolerance))?;
-        let start = Together {
-            weights: solved.weights,
-            report: VersionSpaceReport {
-                n_preferences: self.space.n_preferences(),
-                weights: Vec::new(),
-                duality_gap: 0.0,
-                suboptimality_bound: 0.0,
-            },
-            prompts: Vec::new(),
-            status: solved.status,
-            iterations: solved.iterations,
-        };
-        Ok(start.filled(solved.policies, solved.certificate))
+        let how = How { status: solved.status, iterations: solved.iterations };
+        Ok(self.together(solved.weights, how, solved.policies, solved.certificate))
     }
 
     /// The same for other policies, one a prompt, which a class plays in place of the solution.
@@ -64,7 +60,57 @@ impl<'a> Ensemble<'a> {
         policies: Vec<Distribution>,
     ) -> Result<Together, OfflineError> {
         let certificate = self.with_game(|game| game.certify(&found.weights, &policies))?;
-        Ok(found.filled(policies, certificate))
+        Ok(self.together(found.weights, found.how, policies, certificate))
+    }
+
+    fn together(
+        &self,
+        weights: Vec<f64>,
+        how: How,
+        policies: Vec<Distribution>,
+        certificate: VersionSpaceCertificate,
+    ) -> Together {
+        let (by_prompt, exploitability_bound) = self.best_gains(&policies);
+        let VersionSpaceCertificate {
+            opponents, by_context, shortfalls, duality_gap, value, ..
+        } = certificate;
+        let counted = weights.iter().copied().enumerate().filter(|(_, weight)| *weight > 0.0);
+        let report = VersionSpaceReport {
+            n_preferences: self.space.n_preferences(),
+            weights: counted.collect(),
+            duality_gap,
+            suboptimality_bound: (-value).max(0.0),
+            exploitability_bound,
+        };
+        let bounds = shortfalls.by_context().iter().zip(by_prompt);
+        let all = policies.into_iter().zip(opponents).zip(by_context).zip(bounds);
+        let found = |(((policy, opponent), certificate), (bound, gain)): (_, (&f64, f64))| Found {
+            policy,
+            opponent,
+            certificate,
+            suboptimality_bound: Some(*bound),
+            exploitability_bound: Some(gain),
+            expected_width: None,
+            status: how.status,
+            method: "version-space",
+            iterations: how.iterations,
+        };
+        Together { prompts: all.map(found).collect(), weights, report, how }
+    }
+
+    /// What the best single response gains without the KL terms: the most under any preference of each prompt by
+    /// itself, and of the mean over prompts.
+    fn best_gains(&self, policies: &[Distribution]) -> (Vec<f64>, f64) {
+        let n = self.space.n_preferences();
+        let gains = |(at, policy): (usize, &Distribution)| -> Vec<f64> {
+            let (menu, p) = (self.menus.get(at), policy.probabilities());
+            let game = |r| self.space.preference_game(r, menu, self.config.scale);
+            (0..n).map(|r| best_gain(&game(r), &p)).collect()
+        };
+        let gains: Vec<Vec<f64>> = policies.par_iter().enumerate().map(gains).collect();
+        let mean = |r: usize| gains.iter().map(|gains| gains[r]).sum::<f64>() / gains.len() as f64;
+        let together = (0..n).map(mean).fold(0.0, f64::max);
+        (gains.into_iter().map(|gains| gains.into_iter().fold(0.0, f64::max)).collect(), together)
     }
 
     fn with_game<T>(
@@ -78,33 +124,5 @@ impl<'a> Ensemble<'a> {
         let n = self.space.n_preferences();
         let game = VersionSpaceGame::new(&self.contexts, n, &payoff, self.config.eta);
         game.and_then(|game| call(&game)).map_err(OfflineError::VersionSpace)
-    }
-}
-
-impl Together {
-    fn filled(self, policies: Vec<Distribution>, certificate: VersionSpaceCertificate) -> Self {
-        let VersionSpaceCertificate {
-            opponents, by_context, shortfalls, duality_gap, value, ..
-        } = certificate;
-        let counted = self.weights.iter().copied().enumerate().filter(|(_, weight)| *weight > 0.0);
-        let report = VersionSpaceReport {
-            weights: counted.collect(),
-            duality_gap,
-            suboptimality_bound: (-value).max(0.0),
-            ..self.report
-        };
-        let all = policies.into_iter().zip(opponents).zip(by_context).zip(shortfalls.by_context());
-        let found = |(((policy, opponent), certificate), bound): (_, &f64)| Found {
-            policy,
-            opponent,
-            certificate,
-            suboptimality_bound: Some(*bound),
-            expected_width: None,
-            status: self.status,
-            method: "version-space",
-            iterations: self.iterations,
-        };
-        let prompts = all.map(found).collect();
-        Self { report, prompts, ..self }
     }
 }

@@ -109,8 +109,9 @@ pub struct Coverage {
     pub directions: Vec<Direction>,
     /// The directions that decide on uncovered prompts and that the data say nothing of; of linear classes only.
     pub missing_directions: Vec<Direction>,
-    /// Further labels after which `covered_lower / |D|`, and with it the bound squared, is a quarter: so many suffice,
-    /// if they go where each class says. `None` if nothing is covered, or nothing left to learn.
+    /// Further labels after which `covered_lower / |D|` is a quarter, and the theorem's `√(C/|D|)` half as far as the
+    /// ascent found it: so many suffice, if they go where each class says. What intervals of single pairs bound is
+    /// another mean of the same prompts, and need not fall by as much. `None` if nothing is covered, or nothing left to learn.
     pub labels_to_halve: Option<f64>,
 }
 

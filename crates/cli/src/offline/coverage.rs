@@ -129,7 +129,7 @@ pub(super) fn steps(problem: &Problem, coverage: &Coverage) -> Vec<String> {
     }
     if let Some(labels) = coverage.labels_to_halve {
         steps.push(format!(
-            "about {} further labels halve what the bound owes to thin coverage; the pairs that carry most of it: {}",
+            "about {} further labels bring C a label to a quarter, and half of what the theorem promises, √(C/|D|); the pairs that carry most: {}",
             whole(labels),
             names(&coverage.carriers)
         ));

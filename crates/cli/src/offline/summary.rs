@@ -69,15 +69,18 @@ fn write_summary(
     )?;
     if args.model.beta == Some(0.0) && args.pessimism == PessimismArg::Bonus {
         writeln!(out, "  bound         none: --beta 0 takes the estimate at its word")?;
-    } else if let Some(mean) = report.mean_suboptimality_bound() {
+    } else if let (Some(mean), Some(free)) =
+        (report.mean_suboptimality_bound(), report.mean_exploitability_bound())
+    {
         let worst = prompts.iter().filter_map(|p| p.suboptimality_bound).fold(0.0, f64::max);
-        let sure = proviso(args, problem);
         writeln!(
             out,
-            "  bound         {sure} no competitor gains more than {} ({}) on average, {} at worst",
+            "  bound         {} a best competitor that pays for KL like the policy gains at most {} ({}) on average, {} at worst; one that pays nothing, {}",
+            proviso(args, problem),
             number(mean),
             unit(scale),
-            number(worst)
+            number(worst),
+            number(free)
         )?;
     }
     if let Some(found) = &report.version_space {
@@ -96,7 +99,8 @@ fn write_summary(
         write_misfit(out, args, problem, misfit)?;
     }
     if let Some(contest) = &learned.contest {
-        write_contest(out, problem, contest, scale)?;
+        let bounded = report.mean_suboptimality_bound().is_some();
+        write_contest(out, problem, contest, scale, bounded)?;
     }
     write_next_steps(out, args, problem, learned)
 }
@@ -158,6 +162,7 @@ fn write_contest(
     problem: &Problem,
     contest: &Contest,
     scale: Scale,
+    bounded: bool,
 ) -> std::fmt::Result {
     if problem.truth.is_none() {
         writeln!(
@@ -174,9 +179,9 @@ fn write_contest(
     }
     writeln!(
         out,
-        "\nThe crowd's true preferences are known here. What a best competitor gains against each"
+        "\nThe crowd's true preferences are known here. What a best competitor that pays for KL gains"
     )?;
-    writeln!(out, "policy, in {} (0: nothing, the Nash policy):\n", unit(scale))?;
+    writeln!(out, "against each policy, in {} (0: nothing, the Nash policy):\n", unit(scale))?;
     let mut table = Table::new(&["policy", "gains", "against the reference", "KL, nats"]);
     for standing in &contest.standings {
         let gains = standing.suboptimality.as_ref();
@@ -188,6 +193,9 @@ fn write_contest(
         ]);
     }
     write!(out, "{table}")?;
+    if !bounded {
+        return Ok(());
+    }
     writeln!(
         out,
         "\nOnly the first carries the bound above, computed without knowing the truth. The price of"
@@ -214,7 +222,10 @@ fn write_misfit(
     } else {
         return Ok(());
     };
-    writeln!(out, "  MISFIT        the comparisons contradict {what}; odds of e^{nats:.0} to 1")?;
+    writeln!(
+        out,
+        "  MISFIT        the comparisons contradict {what}; odds of e^{nats:.0} to 1, if weights count independent judgements"
+    )?;
     for pair in misfit.pairs.iter().take(2) {
         let name = |id: ResponseId| problem.dataset.responses.name(id.index());
         writeln!(

@@ -95,7 +95,8 @@ pub(super) fn read(mut lines: LineReader, collector: &mut Collector) -> Result<F
 }
 
 /// A pair and its label in an order that has nothing to do with who won: nobody says which answer was shown first, and
-/// with the chosen one first the order would explain every label.
+/// with the chosen one first the order would explain every label. A bit of a hash decides, because new names
+/// are numbered as they come, the chosen one first.
 fn unordered(
     prompt: PromptId,
     chosen: ResponseId,
@@ -103,9 +104,18 @@ fn unordered(
     label: Label,
 ) -> (ResponseId, ResponseId, Label) {
     let (low, high) = (chosen.min(rejected), chosen.max(rejected));
-    let turned = (prompt.index() + low.index() + high.index()).is_multiple_of(2);
-    let (first, second) = if turned { (high, low) } else { (low, high) };
+    let ids = [prompt.index(), low.index(), high.index()];
+    let hash = ids.into_iter().fold(0, |hash, id| mixed_bits(hash ^ id as u64));
+    let (first, second) = if hash & 1 == 1 { (high, low) } else { (low, high) };
     (first, second, if first == chosen { label } else { label.swapped() })
+}
+
+/// The finalizer of `SplitMix64` (Steele, Lea and Flood, 2014), one step on.
+fn mixed_bits(bits: u64) -> u64 {
+    let bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 impl Row<'_> {

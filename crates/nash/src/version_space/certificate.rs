@@ -95,8 +95,11 @@ impl VersionSpaceGame<'_> {
                 .map(|at| (0..n).map(|r| self.shortfall(at, r, &policies[at])).collect())
                 .collect();
             for (losses, context) in chunk?.into_iter().zip(&self.contexts[from..to]) {
-                for (sum, loss) in by_preference.iter_mut().zip(&losses) {
-                    *sum += context.weight * loss;
+                // A policy that plays what its reference never does loses without bound, if it counts.
+                if context.weight > 0.0 {
+                    for (sum, loss) in by_preference.iter_mut().zip(&losses) {
+                        *sum += context.weight * loss;
+                    }
                 }
                 by_context.push(losses.into_iter().fold(0.0, f64::max));
             }
@@ -136,6 +139,8 @@ impl VersionSpaceGame<'_> {
 
     /// Certifies any policies, one a context, beside the weights of a solution.
     ///
+    /// The gap is infinite if a policy plays what its reference never does.
+    ///
     /// # Errors
     /// [`VersionSpaceError::Shape`] and [`VersionSpaceError::NotFinite`].
     ///
@@ -160,16 +165,19 @@ impl VersionSpaceGame<'_> {
         for (Against { opponent, certificate, rounded }, context) in
             each?.into_iter().zip(self.contexts)
         {
-            upper += context.weight * (certificate.value + certificate.row_regret);
-            size += context.weight * (certificate.value.abs() + certificate.row_regret);
-            // The value is rounded down by as much as the regret is raised.
-            rounding += context.weight * 2.0 * rounded;
+            if context.weight > 0.0 {
+                upper += context.weight * (certificate.value + certificate.row_regret);
+                size += context.weight * (certificate.value.abs() + certificate.row_regret);
+                // The value is rounded down by as much as the regret is raised.
+                rounding += context.weight * 2.0 * rounded;
+            }
             opponents.push(opponent);
             by_context.push(certificate);
         }
         let sums = size * (self.contexts.len() + 3) as f64 * f64::EPSILON;
         let value = -shortfalls.mean();
-        let duality_gap = (upper + sums - value).max(0.0);
+        let gap = upper + sums - value;
+        let duality_gap = if gap.is_nan() { f64::INFINITY } else { gap.max(0.0) };
         rounding += sums;
         Ok(VersionSpaceCertificate {
             opponents,
@@ -225,8 +233,10 @@ impl VersionSpaceGame<'_> {
         let units = (2 * k * n + 128) as f64 * f64::EPSILON;
         let rounded = units * (payoff.payoff_bound() + (1.0 + moved) / eta)
             + 2.0 * payoff.product_error_bound();
-        let regret = certificate.row_regret + rounded;
-        if !(certificate.value + regret).is_finite() {
+        let outside = all.iter().zip(known.log_probabilities());
+        let outside = outside.into_iter().any(|(p, prior)| p.is_finite() && !prior.is_finite());
+        let regret = if outside { f64::INFINITY } else { certificate.row_regret + rounded };
+        if !outside && !(certificate.value + regret).is_finite() {
             return Err(broken);
         }
         let mut mixture = vec![0.0; n];

@@ -91,7 +91,7 @@ impl<M: PreferenceModel> FittedJudge<M> {
     /// The judge.
     pub fn judge(&self) -> Judge<'_> {
         let members = self.members.iter().map(|member| member as &dyn PreferenceModel);
-        let judge = Judge::known(&self.estimate).with_members(members).with_judged(&self.counts);
+        let judge = Judge::fitted(&self.estimate).with_members(members).with_judged(&self.counts);
         match &self.halves {
             Some([first, second]) => judge.with_halves([first, second]),
             None => judge,

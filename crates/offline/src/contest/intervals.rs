@@ -65,7 +65,7 @@ impl Replicates {
             deviations: Vec::new(),
             largest: f64::INFINITY,
             confidence: config.confidence,
-            known: judge.members.is_empty(),
+            known: judge.known,
         };
         if config.replicates == 0 {
             return Ok(replicates);
@@ -101,7 +101,7 @@ impl Replicates {
         Some(Interval { low: estimate + low, high: estimate + high })
     }
 
-    /// Whether the judge is taken at its word, so that its maxima are not biased.
+    /// Whether the judge is the truth, so that its maxima are not biased.
     pub(super) fn is_known(&self) -> bool {
         self.known
     }

@@ -7,6 +7,8 @@ use nlhf_preference::PairCounts;
 #[derive(Clone)]
 pub struct Judge<'a> {
     pub(super) estimate: &'a dyn PreferenceModel,
+    /// Whether it is the truth.
+    pub(super) known: bool,
     pub(super) members: Vec<&'a dyn PreferenceModel>,
     pub(super) halves: Option<[&'a dyn PreferenceModel; 2]>,
     pub(super) judged: Option<&'a PairCounts>,
@@ -23,10 +25,14 @@ impl std::fmt::Debug for Judge<'_> {
 }
 
 impl<'a> Judge<'a> {
-    /// A preference taken at its word: the truth, or a model whose noise is not known. Only the choice of
-    /// prompts is left to be uncertain of.
-    pub fn known(preference: &'a dyn PreferenceModel) -> Self {
-        Self { estimate: preference, members: Vec::new(), halves: None, judged: None }
+    /// The truth: only the choice of prompts is left to be uncertain of.
+    pub fn known(truth: &'a dyn PreferenceModel) -> Self {
+        Self { known: true, ..Self::fitted(truth) }
+    }
+
+    /// A fitted preference. Without members its noise is not known, and no interval accounts for it.
+    pub fn fitted(estimate: &'a dyn PreferenceModel) -> Self {
+        Self { estimate, known: false, members: Vec::new(), halves: None, judged: None }
     }
 
     /// With models fitted to resamples of the judge's comparisons.
@@ -44,7 +50,8 @@ impl<'a> Judge<'a> {
         Self { halves: Some(halves), ..self }
     }
 
-    /// With the comparisons that it was fitted to; without them every pair counts as judged.
+    /// With comparisons that say which pairs count as judged, those that it was fitted to or is held against; without them all
+    /// do.
     #[must_use]
     pub fn with_judged(self, counts: &'a PairCounts) -> Self {
         Self { judged: Some(counts), ..self }

@@ -213,9 +213,14 @@ impl Statistics<'_> {
             name: entrant.name.clone(),
             against_reference: self.win_rate(k, self.n_entrants(), means, replicates, judged),
             exploitability: self.maximum(self.exploitability(k), means, replicates),
-            suboptimality: Some(self.suboptimality(k))
-                .filter(|at| means[*at].is_finite())
-                .map(|at| self.maximum(at, means, replicates)),
+            suboptimality: Some(self.suboptimality(k)).filter(|at| means[*at].is_finite()).map(
+                |at| {
+                    let found = self.maximum(at, means, replicates);
+                    // Log-odds of shares are biased, which no replicate shows.
+                    let biased = self.config.scale == Scale::LogOdds && !replicates.is_known();
+                    Maximum { interval: found.interval.filter(|_| !biased), ..found }
+                },
+            ),
             kl_nats: Some(self.divergence(k)).filter(|at| means[*at].is_finite()).map(divergence),
         };
         self.data.entrants.iter().enumerate().map(standing).collect()
