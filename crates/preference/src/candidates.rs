@@ -24,6 +24,20 @@ impl Candidates {
         (all, ends)
     }
 
+    /// Each of a list once.
+    pub(crate) fn of(list: impl Iterator<Item = (PromptId, ResponseId)>) -> Self {
+        let mut all = Self::default();
+        for (prompt, response) in list {
+            all.place(prompt, response);
+        }
+        all
+    }
+
+    /// The place of a candidate, if it is one.
+    pub(crate) fn find(&self, prompt: PromptId, response: ResponseId) -> Option<usize> {
+        self.places.get(&(prompt, response)).map(|place| *place as usize)
+    }
+
     fn place(&mut self, prompt: PromptId, response: ResponseId) -> u32 {
         *self.places.entry((prompt, response)).or_insert_with(|| {
             self.list.push((prompt, response));

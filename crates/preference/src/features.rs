@@ -180,6 +180,13 @@ impl Features {
         Self { projection: Some(projection), ..self }
     }
 
+    /// Whether a prompt's response has features.
+    pub(crate) fn has(&self, prompt: PromptId, response: ResponseId) -> bool {
+        let prompts = self.prompts.as_ref();
+        response.index() < self.responses.len()
+            && prompts.is_none_or(|prompts| prompt.index() < prompts.len())
+    }
+
     fn raw_dim(&self) -> usize {
         self.responses.dim * if self.prompts.is_some() { 2 } else { 1 }
     }

@@ -15,7 +15,8 @@
 //! All are maximum-likelihood estimates for labels in [0, 1] (ties are ½) with weights, held finite by a
 //! ridge or a bound, and all know how far off they may be
 //! ([`nlhf_core::ConfidenceWidth`]), the low-rank ones no more than their bound. A [`Crowd`] is a
-//! known truth to learn from, and a [`SimulatedOracle`] answers queries from any model.
+//! known truth to learn from, and a [`SimulatedOracle`] answers queries from any model. [`coverage()`] tells how well data
+//! cover a policy, and which comparisons are missing.
 //!
 //! Formulas: Ye et al. (arXiv 2402.07314), sections 2 and 3.
 
@@ -30,6 +31,7 @@ mod config;
 mod contextual;
 mod contextual_model;
 mod counts;
+mod coverage;
 mod crowd;
 mod davidson;
 mod embedding;
@@ -70,6 +72,10 @@ pub use config::{LogisticConfig, WidthMultiplier};
 pub use contextual::ContextualFit;
 pub use contextual_model::{ContextualModel, ContextualParameters};
 pub use counts::{PairCount, PairCounts};
+pub use coverage::{
+    COVERAGE_LIMIT, Carrier, Coverage, Direction, Play, PromptCoverage, bradley_terry_coverage,
+    coverage, finite_coverage, linear_coverage, tabular_coverage,
+};
 pub use crowd::{Crowd, CrowdConfig};
 pub use davidson::{DavidsonFit, DavidsonModel, TieParameter};
 pub use evaluation::{Evaluation, evaluate};

@@ -33,6 +33,42 @@ impl PairMap {
         }
     }
 
+    /// Writes what no entry of `z` exceeds in size where no entry of φ exceeds `largest`.
+    pub(crate) fn write_sizes(self, largest: &[f64], out: &mut [f64]) {
+        let (alone, wedges) = match self {
+            Self::Difference => out.split_at_mut(largest.len()),
+            Self::Wedge { constant } => out.split_at_mut(if constant { largest.len() } else { 0 }),
+        };
+        for (out, x) in alone.iter_mut().zip(largest) {
+            *out = 2.0 * x;
+        }
+        let pairs = (0..largest.len()).flat_map(|i| (i + 1..largest.len()).map(move |j| (i, j)));
+        for (out, (i, j)) in wedges.iter_mut().zip(pairs) {
+            *out = 2.0 * largest[i] * largest[j];
+        }
+    }
+
+    /// Writes h with `g'z(a, b) = h'b` up to what does not depend on b.
+    pub(crate) fn write_form(self, a: &[f64], g: &[f64], h: &mut [f64]) {
+        match self {
+            Self::Difference => {
+                for (h, g) in h.iter_mut().zip(g) {
+                    *h = -g;
+                }
+            }
+            Self::Wedge { constant } => {
+                let (alone, wedges) = g.split_at(if constant { a.len() } else { 0 });
+                h.fill(0.0);
+                h[..alone.len()].copy_from_slice(alone);
+                let pairs = (0..a.len()).flat_map(|i| (i + 1..a.len()).map(move |j| (i, j)));
+                for (g, (i, j)) in wedges.iter().zip(pairs) {
+                    h[j] += g * a[i];
+                    h[i] -= g * a[j];
+                }
+            }
+        }
+    }
+
     /// Writes `z(a, b)`; swapping `a` and `b` flips every sign and nothing else.
     pub(crate) fn write(self, a: &[f64], b: &[f64], out: &mut [f64]) {
         match self {
@@ -68,6 +104,10 @@ mod tests {
         let (mut z, mut swapped) = ([0.0; 6], [0.0; 6]);
         map.write(&a, &b, &mut z);
         map.write(&b, &a, &mut swapped);
+        assert!(z.iter().zip(&swapped).all(|(z, s)| z.to_bits() == (-s).to_bits()));
+        let mut sizes = [0.0; 6];
+        map.write_sizes(&[0.7, 1.2, 2.0], &mut sizes);
+        assert!(z.iter().zip(&sizes).all(|(z, size)| z.abs() <= *size));
         let psi = |x: [f64; 3]| [1.0, x[0], x[1], x[2]];
         let (pa, pb) = (psi(a), psi(b));
         let mut form = 0.0;
@@ -80,6 +120,12 @@ mod tests {
         }
         let dot: f64 = theta.iter().zip(&z).map(|(t, z)| t * z).sum();
         assert!((form - dot).abs() < 1e-14);
-        assert!(z.iter().zip(&swapped).all(|(z, s)| z.to_bits() == (-s).to_bits()));
+        // As a form in b, here against b = 0.
+        let mut h = [0.0; 3];
+        map.write_form(&a, &theta, &mut h);
+        let along = |b: &[f64; 3]| -> f64 { h.iter().zip(b).map(|(h, b)| h * b).sum() };
+        map.write(&a, &[0.0; 3], &mut swapped);
+        let origin: f64 = theta.iter().zip(&swapped).map(|(t, z)| t * z).sum();
+        assert!((along(&b) - (dot - origin)).abs() < 1e-14);
     }
 }

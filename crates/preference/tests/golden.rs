@@ -8,7 +8,8 @@ use nlhf_core::{
 };
 use nlhf_preference::{
     BradleyTerryFit, FeatureFit, FeatureTable, Features, FiniteClassFit, LogisticConfig,
-    LowRankFit, WidthMultiplier,
+    LowRankFit, PairCounts, Play, WidthMultiplier, finite_coverage, linear_coverage,
+    tabular_coverage,
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -168,6 +169,29 @@ struct Ellipsoid {
     policy_gamma: f64,
     finite_class: Vec<Vec<Vec<f64>>>,
     gamma_finite_lam1: Vec<Vec<f64>>,
+    coverage_tabular: Infinite,
+    coverage_linear: f64,
+    coverage_finite: f64,
+}
+
+/// A number, or "inf".
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Infinite {
+    Finite(f64),
+    Named(String),
+}
+
+impl Infinite {
+    fn value(&self) -> f64 {
+        match self {
+            Self::Finite(value) => *value,
+            Self::Named(name) => {
+                assert_eq!(name, "inf");
+                f64::INFINITY
+            }
+        }
+    }
 }
 
 /// A preference given by its table.
@@ -208,7 +232,19 @@ fn elliptical_widths() {
         let [p, q] = [&case.p, &case.q].map(|masses| Distribution::from_masses(masses).unwrap());
         let got = model.policy_width(menus.get(0), &p, &q);
         assert!((got - case.policy_gamma).abs() < 1e-12, "{got}");
-        let class = case.finite_class.into_iter().map(Given).collect();
+        let counts = PairCounts::new(&data);
+        let plays = [Play { weight: Weight::ONE, menu: menus.get(0), policy: &p }];
+        let class: Vec<Given> = case.finite_class.into_iter().map(Given).collect();
+        for (found, want) in [
+            (tabular_coverage(&counts, &plays), case.coverage_tabular.value()),
+            (linear_coverage(&model, &counts, &plays).unwrap(), case.coverage_linear),
+            (finite_coverage(&class, &counts, &plays), case.coverage_finite),
+        ] {
+            for got in [found.lower, found.upper, found.prompts[0].coefficient] {
+                let both_infinite = got.is_infinite() && want.is_infinite();
+                assert!(both_infinite || (got / want - 1.0).abs() < 1e-12, "{got} and {want}");
+            }
+        }
         let fit = FiniteClassFit::new(class, Confidence::new(0.95).unwrap()).unwrap();
         let model = fit.with_uncertainty_ratio(1.0).unwrap().fit(&data).unwrap().model;
         for (i, row) in case.gamma_finite_lam1.iter().enumerate() {
