@@ -1,5 +1,6 @@
 //! Line charts as SVG: panels side by side, bands where 90 % of the seeds are, one legend for all.
 
+use crate::statistics::{Mean, Spread};
 use anyhow::Context;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::element::DashedPathElement;
@@ -14,6 +15,35 @@ pub(crate) struct Curve {
     pub(crate) ink: Ink,
     /// x, y, and the band around y.
     pub(crate) points: Vec<Point>,
+}
+
+impl Curve {
+    /// Medians over seeds, and the band that holds 90 % of them; `runs[k]` are the values at `places[k]`.
+    pub(crate) fn medians(name: &str, ink: Ink, places: &[f64], runs: &[Vec<f64>]) -> Self {
+        let point = |(x, values): (&f64, &Vec<f64>)| {
+            let Spread { median, low, high } = Spread::of(values);
+            Point { x: *x, y: median, band: Some((low, high)) }
+        };
+        Self { name: name.to_owned(), ink, points: places.iter().zip(runs).map(point).collect() }
+    }
+
+    /// Means over seeds, and the band of two standard errors.
+    pub(crate) fn means(name: &str, ink: Ink, places: &[f64], runs: &[Vec<f64>]) -> Self {
+        let point = |(x, values): (&f64, &Vec<f64>)| {
+            let Mean { mean, standard_error } = Mean::of(values);
+            let error = if standard_error.is_nan() { 0.0 } else { 2.0 * standard_error };
+            Point { x: *x, y: mean, band: Some((mean - error, mean + error)) }
+        };
+        Self { name: name.to_owned(), ink, points: places.iter().zip(runs).map(point).collect() }
+    }
+
+    #[must_use]
+    pub(crate) fn without_band(mut self) -> Self {
+        for point in &mut self.points {
+            point.band = None;
+        }
+        self
+    }
 }
 
 /// A place in the color wheel, and whether the line is broken.

@@ -8,9 +8,11 @@
 #![allow(clippy::print_stdout, reason = "a measurement says how far it is")]
 
 mod figure;
+mod learn;
 mod rate;
 mod report;
 mod statistics;
+mod unilateral;
 mod world;
 
 use anyhow::Context;
@@ -40,7 +42,8 @@ struct Job {
 /// An experiment.
 type Run = fn(&Job, Effort) -> anyhow::Result<Section>;
 
-const EXPERIMENTS: [(&str, Run); 1] = [("rate", |_, effort| rate::run(effort))];
+const EXPERIMENTS: [(&str, Run); 2] =
+    [("rate", |_, effort| rate::run(effort)), ("unilateral", |_, effort| unilateral::run(effort))];
 
 fn main() -> anyhow::Result<()> {
     let job: Job = serde_json::from_reader(io::stdin().lock()).context("reading the job")?;

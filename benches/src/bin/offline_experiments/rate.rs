@@ -3,12 +3,13 @@
 mod instance;
 mod measure;
 
-use crate::figure::{Axis, Curve, Ink, Panel, Point, draw};
+use crate::figure::{Axis, Curve, Ink, Panel, draw};
+use crate::learn::Form;
 use crate::report::{Effort, Section, Table, listed, short};
 use crate::statistics::{Slope, Spread};
 use crate::world::{Rules, judge_all, scale_name};
 use instance::{BOUND, Instance, N_CANDIDATES, N_PROMPTS, NORM};
-use measure::{Bound, Case, Form, Measured, Model, class_coverage};
+use measure::{Bound, Case, Measured, Model, class_coverage};
 use nlhf::core::{Confidence, Scale, SeedTree, Stream};
 use rayon::prelude::*;
 
@@ -51,7 +52,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Section> {
     section.paragraph(&format!(
         "{N_PROMPTS} prompts with {N_CANDIDATES} candidates each, every one of the {n_pairs} pairs judged equally often; \
          {} instances and data sets. The truth turns in circles and is bilinear in known features. Three models know \
-         it in part: a finite class of {} preferences at distances from 0.01 to 2 nats of which it is one, a bilinear model \
+         it in part: a finite class of {} preferences at distances from 0.0002 to 2 nats of which it is one, a bilinear model \
          (6 parameters, ‖θ*‖ ≤ {NORM}), and a table that assumes nothing. η is 10 on the scale of probabilities (P) and \
          2.5 on that of log-odds; |R*| ≤ {BOUND}; δ = {FAILURE}; the reference is uniform.",
         settings.n_seeds, settings.n_members
@@ -207,7 +208,7 @@ impl Runs {
             for form in Form::ALL {
                 if let Some(lost) = self.lost(scale, model, form) {
                     let name = format!("{}: sub-optimality", form.name());
-                    curves.push(self.curve(&name, Ink::solid(color(form)), &lost, true));
+                    curves.push(Curve::medians(&name, Ink::solid(color(form)), &self.sizes, &lost));
                 }
                 for (at, bound) in (0..).zip(Bound::ALL) {
                     if let Some(bounds) = self.bound(Key { scale, model, form, bound }) {
@@ -216,7 +217,8 @@ impl Runs {
                             _ => 3 + at,
                         };
                         let name = format!("{}: {}", form.name(), bound.name());
-                        curves.push(self.curve(&name, Ink::dashed(ink), &bounds, false));
+                        let curve = Curve::medians(&name, Ink::dashed(ink), &self.sizes, &bounds);
+                        curves.push(curve.without_band());
                     }
                 }
             }
@@ -230,22 +232,13 @@ impl Runs {
         Model::ALL.into_iter().map(panel).collect()
     }
 
-    fn curve(&self, name: &str, ink: Ink, runs: &[Vec<f64>], banded: bool) -> Curve {
-        let point = |(x, values): (&f64, &Vec<f64>)| {
-            let Spread { median, low, high } = Spread::of(values);
-            Point { x: *x, y: median, band: banded.then_some((low, high)) }
-        };
-        let points = self.sizes.iter().zip(runs).map(point).collect();
-        Curve { name: name.to_owned(), ink, points }
-    }
-
     fn conclude(&self, section: &mut Section) {
         let last = self.sizes.len() - 1;
         let slopes = |asked: &dyn Fn(Form) -> bool| {
             let all = keys().filter(|key| asked(key.2));
             let all: Vec<f64> = all
                 .filter_map(|(scale, model, form)| self.lost(scale, model, form))
-                .map(|lost| self.slope(&lost).slope)
+                .map(|lost| self.slope(&lost).center)
                 .collect();
             range(&all, 2)
         };
@@ -297,12 +290,12 @@ impl Runs {
              pessimistic forms with {}; the reported bounds with {}. Errors enter what is lost squared, because \
              the KL term makes the game strongly concave, while the bounds are of first order: their ratio to \
              what happens grows with n. At the largest n the bounds exceed what is lost by factors of: {}. \
-             Pessimism loses {} to {} times what greedy loses at the smallest n, and {} to {} times at the largest: where everything is \
-             covered it guards against nothing that happens. {violated} of {runs} bounds were violated.",
+             Pessimism loses {} to {} times what greedy loses at the smallest n, and {} to {} times at the largest; here everything \
+             is covered, which leaves it little to guard against. {violated} of {runs} bounds were violated.",
             listed(&coverage),
             slopes(&|form| form == Form::Greedy),
             slopes(&|form| form != Form::Greedy),
-            range(&of_bounds(Bound::Reported, &|known| self.slope(&known.bound).slope), 2),
+            range(&of_bounds(Bound::Reported, &|known| self.slope(&known.bound).center), 2),
             ratios.join("; "),
             short(ends(&worse.0).0),
             short(ends(&worse.0).1),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! R*(x, a, b) = r_a − r_b + 1.2 sin(φ_b − φ_a),     r uniform in [−0.4, 0.4], φ around the circle;   |R*| ≤ 2
-//! R_k = clip(R* + s_k D_k),  D_k uniform in [−1, 1] on each pair,  s_k log-uniform in [0.01, 2]
+//! R_k = clip(R* + s_k D_k),  D_k uniform in [−1, 1] on each pair,  s_k log-uniform in [2e-4, 2]
 //! ```
 
 use crate::world::{Truth, menus};
@@ -49,7 +49,7 @@ impl Instance {
         let table = FeatureTable::new(3, values.collect())?;
         let mut class = vec![truth.clone()];
         while class.len() < n_members {
-            let size = 0.01 * 200f64.powf(rng.random());
+            let size = 2e-4 * 1e4f64.powf(rng.random());
             class.push(Truth::from_log_odds(N_PROMPTS, n, |x, a, b| {
                 let moved = truth.place(x, a, b) + size * uniform(-1.0, 1.0, &mut rng);
                 moved.clamp(-BOUND, BOUND)

@@ -8,19 +8,19 @@
 //! worst of V   max over V of what π̂ loses there                                                   greedy, finite class
 //! ```
 
-use super::instance::{BOUND, Instance, N_CANDIDATES, NORM};
+use super::instance::{BOUND, Instance, NORM};
+use crate::learn::{Form, learn, plays};
 use crate::world::{Rules, Truth, mean};
 use nlhf::core::{
     Comparison, Confidence, ConfidenceWidth, Distribution, FitPreference, Menu, PreferenceModel,
-    PromptId, ResponseId, Scale, VersionSpace, Weight, ZeroSumGame,
+    PromptId, ResponseId, Scale, VersionSpace,
 };
 use nlhf::nash::{Context, VersionSpaceGame};
-use nlhf::offline::{
-    OfflineConfig, OfflineData, OfflineLearner, OfflineResult, Pessimism, coverage_bound,
-    theorem_bound,
+use nlhf::offline::{coverage_bound, theorem_bound};
+use nlhf::preference::{
+    FeatureFit, FiniteClassFit, LogisticConfig, PairCounts, TabularFit, WidthMultiplier,
+    finite_coverage,
 };
-use nlhf::policy::{TabularClass, TabularPolicy};
-use nlhf::preference::{FeatureFit, FiniteClassFit, LogisticConfig, TabularFit, WidthMultiplier};
 use std::sync::Arc;
 
 /// What is known of the truth beforehand.
@@ -39,25 +39,6 @@ impl Model {
             Self::Finite => "finite class",
             Self::Bilinear => "bilinear",
             Self::Tabular => "tabular",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    Greedy,
-    Bonus,
-    VersionSpace,
-}
-
-impl Form {
-    pub(super) const ALL: [Self; 3] = [Self::Greedy, Self::Bonus, Self::VersionSpace];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Greedy => "greedy",
-            Self::Bonus => "bonus",
-            Self::VersionSpace => "version space",
         }
     }
 }
@@ -136,37 +117,21 @@ impl Case<'_> {
         F::Model: ConfidenceWidth,
     {
         let (instance, rules) = (self.instance, self.rules);
-        let pessimism = match form {
-            Form::Greedy => Pessimism::None,
-            Form::Bonus => Pessimism::Bonus,
-            Form::VersionSpace => Pessimism::VersionSpace,
-        };
-        let mut config = OfflineConfig::default().with_eta(rules.eta).with_scale(rules.scale);
-        config.held_out_fraction = 0.0;
-        let learner = OfflineLearner::new(config.with_pessimism(pessimism))?;
-        let data = OfflineData {
-            training: self.data,
-            held_out: &[],
-            menus: &instance.menus,
-            reference: rules,
-        };
-        let result: OfflineResult<F::Model, TabularPolicy> =
-            learner.learn(data, fit, &TabularClass, &mut ())?;
-        let policies: Vec<Distribution> =
-            result.report.prompts.iter().map(|prompt| prompt.policy.clone()).collect();
-        let lost = rules.suboptimality(&instance.truth, &instance.menus, &policies);
+        let learned = learn(fit, form, rules, self.data, &instance.menus)?;
+        let policies = &learned.policies;
+        let lost = rules.suboptimality(&instance.truth, &instance.menus, policies);
         let mut bounds = Vec::new();
-        if let Some(reported) = result.report.mean_suboptimality_bound() {
+        if let Some(reported) = learned.bound {
             bounds.push((Bound::Reported, reported));
         }
         match form {
             Form::Greedy => {
-                bounds.push((Bound::Error, self.error_bound(&result.model, &policies)));
-                if let Some(space) = result.model.version_space() {
-                    bounds.push((Bound::WorstOfSpace, self.worst(space, &policies)?));
+                bounds.push((Bound::Error, self.error_bound(&learned.model, policies)));
+                if let Some(space) = learned.model.version_space() {
+                    bounds.push((Bound::WorstOfSpace, self.worst(space, policies)?));
                 }
             }
-            Form::Bonus => bounds.push((Bound::Theorem, self.theorem(&result.model))),
+            Form::Bonus => bounds.push((Bound::Theorem, self.theorem(&learned.model))),
             Form::VersionSpace => {
                 let total = self.data.iter().map(|c| c.weight.get()).sum();
                 let n = instance.class.len();
@@ -242,39 +207,8 @@ pub(super) fn class_coverage(
 ) -> f64 {
     let members: Vec<Played<'_>> =
         instance.class.iter().map(|member| Played(member, rules.scale)).collect();
-    let distances = |i: usize, j: usize| -> f64 {
-        let d = |c: &Comparison| {
-            members[i].log_odds(c.prompt, c.first, c.second)
-                - members[j].log_odds(c.prompt, c.first, c.second)
-        };
-        let total: f64 = data.iter().map(|c| c.weight.get()).sum();
-        data.iter().map(|c| c.weight.get() * d(c) * d(c)).sum::<f64>() / total
-    };
-    let mut worst: f64 = 0.0;
-    let games: Vec<Vec<f64>> = members
-        .iter()
-        .map(|m| {
-            let mut all = Vec::new();
-            for (menu, star) in instance.menus.iter().zip(equilibria) {
-                let game = m.game(menu, Scale::LogOdds);
-                let mut out = vec![0.0; menu.len()];
-                game.apply_transpose(&star.probabilities(), &mut out);
-                all.extend(out);
-            }
-            all
-        })
-        .collect();
-    let n = N_CANDIDATES;
-    for i in 0..members.len() {
-        for j in 0..i {
-            let u: Vec<f64> = games[i].iter().zip(&games[j]).map(|(x, y)| x - y).collect();
-            let up = mean(u.chunks_exact(n).map(|u| u.iter().copied().fold(f64::MIN, f64::max)));
-            let down =
-                mean(u.chunks_exact(n).map(|u| u.iter().map(|x| -x).fold(f64::MIN, f64::max)));
-            worst = worst.max(up.max(down).powi(2) / distances(i, j));
-        }
-    }
-    worst
+    let plays = plays(&instance.menus, equilibria);
+    finite_coverage(&members, &PairCounts::new(data), &plays).upper
 }
 
 #[cfg(test)]
