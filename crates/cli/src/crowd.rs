@@ -32,13 +32,18 @@ fn problem(crowd: Crowd, comparisons: Vec<nlhf::core::Comparison>) -> Problem {
     for name in crowd.response_names() {
         responses.intern(&name);
     }
+    // The annotators of a crowd are its three kinds.
+    let mut annotators = Names::new();
+    for kind in ["kind 1", "kind 2", "kind 3"] {
+        annotators.intern(kind);
+    }
     for menu in crowd.menus().iter() {
         menus.push(menu.prompt(), menu.responses()).expect("the menus of a crowd are menus");
     }
     let dataset = Dataset {
         prompts,
         responses,
-        annotators: Names::new(),
+        annotators,
         held_out: vec![false; comparisons.len()],
         comparisons,
         has_split: false,

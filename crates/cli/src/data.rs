@@ -38,7 +38,8 @@ pub(crate) struct DataCommand {
     /// Write the comparisons here by ids, as explicit JSONL
     #[arg(long, value_name = "OUT.jsonl", help_heading = "Output")]
     explicit: Option<PathBuf>,
-    /// Write the comparisons here as prompt, chosen and rejected texts for trainers; ties are left out
+    /// Write the comparisons here as prompt, chosen and rejected, texts or messages, for trainers; ties are
+    /// left out
     #[arg(long, value_name = "OUT.jsonl", requires = "comparisons", help_heading = "Output")]
     pairs: Option<PathBuf>,
     /// Write everything here, with all names

@@ -3,12 +3,13 @@
 use crate::{Global, render};
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
-use nlhf::core::{Comparison, SeedTree};
+use nlhf::core::{Comparison, SeedTree, Stream};
 use nlhf::data::{
     BothBad, Catalog, DataError, Dataset, Matrix, ReadOptions, TextFeatures, Texts,
     read_comparisons, read_embeddings, read_texts,
 };
 use nlhf::preference::{Crowd, FeatureTable, Features};
+use rand::RngExt;
 use std::path::{Path, PathBuf};
 
 /// The files of a data set.
@@ -71,6 +72,9 @@ impl DataArgs {
     }
 }
 
+/// The unit of [`Stream::Split`] that draws the rows to judge by; 0 and 1 are those of held-out evidence and of halves.
+const HELD_OUT_ROWS: u32 = 2;
+
 /// A data set ready to learn from.
 pub(crate) struct Problem {
     pub(crate) dataset: Dataset,
@@ -129,8 +133,18 @@ impl Problem {
             args.responses.is_some() || args.response_embeddings.is_none(),
             "--response-embeddings needs --responses FILE.jsonl, which says whose they are"
         );
-        let options = options(args, keep_texts);
-        let read = read_comparisons(comparisons, catalog(args)?, options);
+        Self::read(args, comparisons, catalog(args)?, global, keep_texts)
+    }
+
+    /// Reads comparisons of what a catalog lists.
+    pub(crate) fn read(
+        args: &DataArgs,
+        comparisons: &Path,
+        catalog: Option<Catalog>,
+        global: &Global,
+        keep_texts: bool,
+    ) -> anyhow::Result<Self> {
+        let read = read_comparisons(comparisons, catalog, options(args, keep_texts));
         let dataset = match single_candidates_told(read) {
             Err(error) if matches!(error.downcast_ref(), Some(DataError::Unlisted { .. })) => {
                 bail!("{error} (--skip-unlisted leaves such rows out)")
@@ -167,6 +181,30 @@ impl Problem {
         let held_out: Vec<Comparison> = dataset.held_out().copied().collect();
         let training = (!held_out.is_empty()).then(|| dataset.train().copied().collect());
         Self { dataset, training, held_out, features, prompt_features, text_features: None, truth }
+    }
+
+    /// Holds a share of the rows out, drawn at random.
+    pub(crate) fn hold_out(&mut self, share: f64, seeds: SeedTree) -> anyhow::Result<()> {
+        ensure!(
+            share > 0.0 && share < 1.0,
+            "--hold-out must be a share between 0 and 1, but is {share}"
+        );
+        ensure!(
+            self.held_out.is_empty(),
+            "--hold-out is for data that name no splits, but these hold {} out; drop it",
+            render::counted(self.held_out.len(), "row")
+        );
+        let mut rng = seeds.rng(Stream::Split, HELD_OUT_ROWS);
+        let rows = self.dataset.comparisons.iter().copied();
+        let (held_out, training): (Vec<_>, Vec<_>) =
+            rows.partition(|_| rng.random::<f64>() < share);
+        ensure!(
+            !held_out.is_empty() && !training.is_empty(),
+            "--hold-out {share} of {} leaves nothing on one side",
+            render::counted(self.dataset.comparisons.len(), "comparison")
+        );
+        (self.held_out, self.training) = (held_out, Some(training));
+        Ok(())
     }
 
     /// The rows to fit to.
@@ -215,7 +253,8 @@ fn report_oddities(path: &Path, dataset: &Dataset) {
     }
 }
 
-fn catalog(args: &DataArgs) -> anyhow::Result<Option<Catalog>> {
+/// What the files of candidates and prompts list, if there are any.
+pub(crate) fn catalog(args: &DataArgs) -> anyhow::Result<Option<Catalog>> {
     Ok(match (&args.responses, &args.prompts) {
         (Some(responses), Some(prompts)) => {
             Some(Catalog::from_responses_and_prompts(responses, prompts)?)

@@ -11,8 +11,11 @@
 #![allow(clippy::doc_markdown, reason = "doc comments of arguments are shown as help texts")]
 
 mod compare;
+mod contest;
 mod crowd;
 mod data;
+mod evaluate;
+mod export;
 mod fit;
 mod game;
 mod input;
@@ -43,6 +46,8 @@ const AFTER_HELP: &str = "\
 Examples:
   nlhf offline                                   learn from an embedded simulated crowd
   nlhf offline comparisons.jsonl --output p.jsonl  learn a policy from your own comparisons
+  nlhf evaluate a.jsonl b.jsonl --comparisons heldout.jsonl  which policy wins
+  nlhf export policy.jsonl --comparisons pairs.jsonl  pairs with margins for a trainer
   nlhf data comparisons.jsonl                    see what a file holds, and which model fits
   nlhf fit comparisons.jsonl --cv --output m.json  keep the preference model
   nlhf online                                    ask a simulated crowd, round by round
@@ -73,6 +78,8 @@ enum Command {
     Solve(solve::SolveArgs),
     Compare(compare::CompareArgs),
     Offline(offline::OfflineArgs),
+    Evaluate(evaluate::EvaluateArgs),
+    Export(export::ExportArgs),
     Online(online::OnlineArgs),
 }
 
@@ -112,6 +119,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Solve(args) => solve::run(args, &cli.global),
         Command::Compare(args) => compare::run(args, &cli.global),
         Command::Offline(args) => offline::run(args, &cli.global),
+        Command::Evaluate(args) => evaluate::run(args, &cli.global),
+        Command::Export(args) => export::run(args, &cli.global),
         Command::Online(args) => online::run(args, &cli.global),
     }
 }

@@ -243,6 +243,8 @@ impl ModelArgs {
         let ridge = if kind.of_features() { FEATURE_RIDGE } else { ITEM_RIDGE };
         let config = self.logistic(confidence, ridge);
         let planes = self.planes.unwrap_or(PLANES);
+        // An ensemble makes widths of its own.
+        let own_widths = self.widths && self.replicates(kind) == 0;
         let with = Ensemble { args: self, kind, confidence, bound: config.log_odds_bound, with };
         match kind {
             ModelKind::Tabular => {
@@ -253,7 +255,7 @@ impl ModelArgs {
                 let fit = fit.with_order_effect(self.order_effect);
                 with.call(fit.with_horizon(label_budget))
             }
-            ModelKind::BradleyTerry if self.widths => {
+            ModelKind::BradleyTerry if own_widths => {
                 with.call(BradleyTerryFit::for_menus(menus, config)?)
             }
             ModelKind::BradleyTerry => with.call(BradleyTerryFit::new(config)?),
@@ -269,12 +271,12 @@ impl ModelArgs {
             }
             ModelKind::Linear => {
                 let fit = FeatureFit::linear(self.features(problem, None)?, config)?;
-                with.call(if self.widths { fit } else { fit.without_widths() })
+                with.call(if own_widths { fit } else { fit.without_widths() })
             }
             ModelKind::Bilinear => {
                 let features = self.features(problem, Some(COMPONENTS))?;
                 let fit = FeatureFit::bilinear(features, config)?;
-                with.call(if self.widths { fit } else { fit.without_widths() })
+                with.call(if own_widths { fit } else { fit.without_widths() })
             }
             ModelKind::LowRank => with.call(self.held(LowRankFit::items(planes, config)?)?),
             ModelKind::LowRankFeatures => {

@@ -5,10 +5,12 @@ use crate::input::{DataArgs, Problem};
 use crate::model::ModelArgs;
 use crate::{Global, Outcome, outputs, reference};
 use clap::{Args, ValueEnum};
+use nlhf::core::SeedTree;
 use nlhf::offline::Pessimism;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+mod coverage;
 mod learn;
 mod summary;
 mod written;
@@ -42,6 +44,21 @@ pub(crate) struct OfflineArgs {
         "plane_penalty", "hidden", "bootstrap",
     ])]
     apply: Option<PathBuf>,
+    /// Put what other methods learn from the same comparisons beside it, judged by held-out comparisons: rows of a
+    /// split other than train, or a share of all (--hold-out)
+    #[arg(long, requires = "comparisons", conflicts_with = "apply", help_heading = "Judging")]
+    baselines: bool,
+    /// Hold this share of the comparisons out, drawn at random, to judge by; for data that name no splits
+    /// [default: 0.2 with --baselines]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        requires = "comparisons",
+        conflicts_with = "apply",
+        help_heading = "Judging",
+        allow_hyphen_values = true
+    )]
+    hold_out: Option<f64>,
     /// The policy that the KL term is measured from: a policy file as written by --output [default: uniform]
     #[arg(long, value_name = "FILE", requires = "comparisons", help_heading = "Game")]
     reference: Option<PathBuf>,
@@ -52,6 +69,9 @@ pub(crate) struct OfflineArgs {
     #[arg(long, value_name = "REPORT.json", help_heading = "Output")]
     report: Option<PathBuf>,
 }
+
+/// The share of comparisons that baselines are judged by where the data name none.
+const HOLD_OUT: f64 = 0.2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PessimismArg {
@@ -109,10 +129,15 @@ pub(crate) fn run(args: &OfflineArgs, global: &Global) -> anyhow::Result<Outcome
     outputs::check_distinct(&wanted.into_iter().flatten().collect::<Vec<_>>(), &inputs(args))?;
     let mut output = args.output.as_deref().map(outputs::open).transpose()?;
     let mut report = args.report.as_deref().map(outputs::open).transpose()?;
-    let problem = match &args.apply {
+    let mut problem = match &args.apply {
         Some(_) => Problem::load_candidates(&args.data)?,
         None => Problem::load(&args.data, global)?,
     };
+    let share =
+        args.hold_out.or((args.baselines && problem.held_out.is_empty()).then_some(HOLD_OUT));
+    if let Some(share) = share {
+        problem.hold_out(share, SeedTree::new(global.seed))?;
+    }
     let reference = reference::load(args.reference.as_deref(), &problem, global)?;
     let learned = learn::learn(args, global, &problem, reference.as_ref())?;
 

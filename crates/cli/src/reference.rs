@@ -3,8 +3,8 @@
 use crate::Global;
 use crate::input::Problem;
 use crate::render;
-use nlhf::core::{Policy, PolicyClass, Target, UniformPolicy, Weight};
-use nlhf::data::read_policies;
+use nlhf::core::{Distribution, Policy, PolicyClass, Target, UniformPolicy, Weight};
+use nlhf::data::{Dataset, read_policies};
 use nlhf::policy::TabularClass;
 use std::path::Path;
 
@@ -15,7 +15,22 @@ pub(crate) fn load(
     global: &Global,
 ) -> anyhow::Result<Box<dyn Policy>> {
     let Some(path) = path else { return Ok(Box::new(UniformPolicy)) };
-    let dataset = &problem.dataset;
+    let policies = read(path, &problem.dataset, global)?;
+    let known = problem.dataset.menus.iter().zip(policies);
+    let targets: Vec<Target<'_>> = known
+        .filter_map(|(menu, policy)| {
+            policy.map(|distribution| Target { menu, distribution, weight: Weight::ONE })
+        })
+        .collect();
+    Ok(Box::new(TabularClass.project(&targets, None)?))
+}
+
+/// Reads the reference of each menu that the file names, and says how many it does not.
+pub(crate) fn read(
+    path: &Path,
+    dataset: &Dataset,
+    global: &Global,
+) -> anyhow::Result<Vec<Option<Distribution>>> {
     let policies = read_policies(path, dataset)?;
     let missing = policies.iter().filter(|policy| policy.is_none()).count();
     if missing > 0 && !global.quiet {
@@ -25,11 +40,5 @@ pub(crate) fn load(
             render::counted(missing, "prompt")
         );
     }
-    let known = dataset.menus.iter().zip(policies);
-    let targets: Vec<Target<'_>> = known
-        .filter_map(|(menu, policy)| {
-            policy.map(|distribution| Target { menu, distribution, weight: Weight::ONE })
-        })
-        .collect();
-    Ok(Box::new(TabularClass.project(&targets, None)?))
+    Ok(policies)
 }

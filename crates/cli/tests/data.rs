@@ -150,3 +150,16 @@ fn comparisons_come_out_in_other_forms_and_go_in_again() {
         "expected texts of the responses",
     );
 }
+
+#[test]
+fn the_embedded_crowd_can_be_written_and_read_again() {
+    let room = Room::new();
+    let crowd = room.path("crowd.jsonl");
+    let crowd = crowd.to_str().unwrap();
+    let output = nlhf(&["data", "--explicit", crowd, "--folds", "0", "--replicates", "0"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let written = std::fs::read_to_string(crowd).unwrap();
+    // 24 prompts of 15 pairs, 400 labels each.
+    assert_eq!(written.lines().count(), 144_000);
+    assert!(written.contains("\"annotator\":\"kind 3\""), "{}", written.lines().next().unwrap());
+}

@@ -163,4 +163,18 @@ pub trait FitPreference: Send + Sync {
     /// # Errors
     /// [`FitError`] if the data or the settings admit no estimate.
     fn fit(&self, data: &[Comparison]) -> Result<Fitted<Self::Model>, FitError>;
+
+    /// Fits where only predictions are wanted, not how sure they are, and shows the preference to `view`: the same as that
+    /// of [`FitPreference::fit`] beyond rounding. Override it where confidence costs.
+    ///
+    /// # Errors
+    /// Those of [`FitPreference::fit`].
+    fn predict(
+        &self,
+        data: &[Comparison],
+        view: &mut dyn FnMut(&dyn PreferenceModel),
+    ) -> Result<(), FitError> {
+        view(&self.fit(data)?.model);
+        Ok(())
+    }
 }

@@ -31,6 +31,8 @@ pub struct Catalog {
     pub(crate) line_of_candidate: Vec<u64>,
     /// The candidates whose response has another prompt in `prompt_of_response`.
     shared: HashSet<(PromptId, ResponseId)>,
+    /// Whether several prompts may list one response.
+    pub(crate) prompts_share_responses: bool,
     pub(crate) prompts_in: PathBuf,
     pub(crate) responses_in: Option<PathBuf>,
 }
@@ -88,6 +90,7 @@ impl Catalog {
             candidates: Vec::new(),
             line_of_candidate: Vec::new(),
             shared: HashSet::new(),
+            prompts_share_responses: false,
             prompts_in,
             responses_in: None,
         }
@@ -119,10 +122,11 @@ impl Catalog {
             } else {
                 PromptId::new(self.prompts.intern(&prompt))
             };
-            if self.responses.get(&response).is_some() {
+            let n_before = self.responses.len();
+            self.add_candidate(id, &response, place.line);
+            if self.responses.len() == n_before {
                 return Err(duplicate(place, "response_id", &response));
             }
-            self.add_candidate(id, &response, place.line);
         }
         if self.responses.is_empty() {
             return Err(DataError::empty(path, "one response a line"));
@@ -158,10 +162,21 @@ impl Catalog {
         id
     }
 
-    /// Whether the catalog lists a prompt and, if it lists responses at all, these two.
+    /// Whether the catalog lists a prompt and, if it lists responses at all, these two. Where prompts may
+    /// share responses, they must be listed for this prompt; elsewhere the response to another is a mistake to be told.
     pub(crate) fn lists(&self, prompt: &str, responses: [&str; 2]) -> bool {
-        let listed = |name: &str| self.responses_in.is_none() || self.responses.get(name).is_some();
-        self.prompts.get(prompt).is_some() && responses.into_iter().all(listed)
+        let Some(prompt) = self.prompts.get(prompt).map(PromptId::new) else { return false };
+        let listed = |name: &str| match self.responses.get(name).map(ResponseId::new) {
+            Some(id) => !self.prompts_share_responses || self.answers(id, prompt),
+            None => self.responses_in.is_none(),
+        };
+        responses.into_iter().all(listed)
+    }
+
+    /// Whether a response is listed for a prompt.
+    fn answers(&self, response: ResponseId, prompt: PromptId) -> bool {
+        self.prompt_of_response[response.index()] == prompt
+            || self.shared.contains(&(prompt, response))
     }
 
     /// The id of a prompt that must be in the catalog.
@@ -184,10 +199,10 @@ impl Catalog {
             let listed_in = self.responses_in.as_deref().unwrap_or(Path::new("the catalog"));
             return Err(place.unlisted(field, listed_in, name));
         };
-        let owner = self.prompt_of_response[id.index()];
-        if owner == prompt || self.shared.contains(&(prompt, id)) {
+        if self.answers(id, prompt) {
             return Ok(id);
         }
+        let owner = self.prompt_of_response[id.index()];
         let asked = quoted(self.prompts.name(prompt.index()));
         let owner = quoted(self.prompts.name(owner.index()));
         Err(place.error(

@@ -65,6 +65,7 @@ fn read_menus(
     mut look: impl FnMut(&Row<'_>, Place<'_>) -> Result<(), DataError>,
 ) -> Result<Catalog, DataError> {
     let mut catalog = Catalog::without_prompts(path.to_path_buf());
+    catalog.prompts_share_responses = true;
     let mut lines = LineReader::open(path)?;
     // Of each response, the prompt that named it last.
     let mut named_by: Vec<PromptId> = Vec::new();

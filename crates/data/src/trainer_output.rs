@@ -86,7 +86,11 @@ pub fn write_csv<T: Serialize>(
 ) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     for line in lines {
-        csv.serialize(line).map_err(io::Error::other)?;
+        csv.serialize(line).map_err(|error| match error.into_kind() {
+            csv::ErrorKind::Io(error) => error,
+            csv::ErrorKind::Serialize(message) => io::Error::other(message),
+            other => io::Error::other(format!("a row of CSV that cannot be written: {other:?}")),
+        })?;
     }
     csv.flush()
 }

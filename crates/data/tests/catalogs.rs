@@ -180,10 +180,18 @@ fn policies_name_prompts_and_candidates_which_prompts_may_share() {
     assert_eq!(data.comparisons[0].first, ResponseId::new(0));
     // "7" answers q alone.
     let comparisons = folder.write("c.jsonl", row("p", "gpt", "7"));
-    let error = read_comparisons(&comparisons, Some(catalog), KEEP_ALL).unwrap_err().to_string();
+    let strict = read_comparisons(&comparisons, Some(catalog.clone()), KEEP_ALL);
+    let error = strict.unwrap_err().to_string();
     let expected = "expected \"response_b_id\" to be a response to prompt \"p\", found \"7\", a \
                     response to \"q\"";
     assert!(error.ends_with(expected), "{error}");
+    // Where rows beyond the policies are left out, this is one.
+    let rows =
+        [row("p", "gpt", "7"), row("p", "gpt", "b"), row("q", "gpt", "7"), row("q", "b", "7")];
+    let comparisons = folder.write("c.jsonl", rows.join("\n"));
+    let options = ReadOptions { skip_unlisted: true, ..KEEP_ALL };
+    let data = read_comparisons(&comparisons, Some(catalog), options).unwrap();
+    assert_eq!((data.comparisons.len(), data.n_unlisted), (2, 2));
 }
 
 #[test]

@@ -17,6 +17,7 @@
 
 mod certificate;
 mod cholesky;
+mod matrix;
 mod mixture;
 mod weights;
 
@@ -124,8 +125,10 @@ pub struct VersionSpaceSolution {
     pub iterations: usize,
 }
 
-/// Steps on the weights that are taken at most.
-const ITERATION_LIMIT: usize = 500;
+/// Steps on the weights that one search may take.
+const ITERATION_LIMIT: usize = 150;
+/// Preferences that enter at once.
+const ENTRANTS: usize = 4;
 /// Newton steps of one context at fixed weights, along the path from a small η.
 const CONTEXT_LIMIT: usize = 1000;
 /// The same straight from a start.
@@ -181,17 +184,16 @@ impl<'a> VersionSpaceGame<'a> {
     ) -> Result<VersionSpaceSolution, VersionSpaceError> {
         assert!(first < self.n_preferences, "the first preference is one of the set");
         let aim = AIM * tolerance;
-        let cold = vec![Vec::new(); self.contexts.len()];
         let start = Candidates { entered: vec![first], weights: vec![1.0] };
         let mut iterations = 0;
-        let mut found = self.search(start.clone(), &cold, aim, &mut iterations)?;
-        if found.ended == Status::Stalled && found.state.gap() > tolerance {
+        let mut found = self.search(start.clone(), ENTRANTS, aim, &mut iterations)?;
+        if found.ended != Status::Converged && found.state.gap() > tolerance {
             // At a large η the value is all but piecewise linear in the weights, and steps get caught at its edges.
             let mut from = start;
             for factor in COOLING {
                 let eta = Eta::new(self.eta.get() * factor).unwrap_or(self.eta);
                 let stage = Self { eta, ..*self };
-                let reached = stage.search(from, &cold, aim, &mut iterations)?;
+                let reached = stage.search(from, 1, aim, &mut iterations)?;
                 from = reached.candidates.clone();
                 if factor >= 1.0 && reached.state.gap() < found.state.gap() {
                     found = reached;
@@ -205,37 +207,41 @@ impl<'a> VersionSpaceGame<'a> {
         let policies = self.policies(&found.state)?;
         let certificate = self.certify(&weights, &policies)?;
         let status = match found.ended {
-            _ if certificate.duality_gap <= tolerance => Status::Converged,
+            _ if certificate.duality_gap - certificate.rounding <= tolerance => Status::Converged,
             Status::Converged => Status::Stalled,
             other => other,
         };
         Ok(VersionSpaceSolution { policies, weights, certificate, status, iterations })
     }
 
-    /// Lets preferences enter until none makes the policy look worse than those that are in.
+    /// Lets preferences enter, `entrants` at once, until none makes the policy look worse than those that are in.
     fn search(
         &self,
         start: Candidates,
-        logits: &[Vec<f64>],
+        entrants: usize,
         aim: f64,
         iterations: &mut usize,
     ) -> Result<Found, VersionSpaceError> {
         let Candidates { mut entered, mut weights } = start;
-        let mut state = self.evaluate(&entered, &weights, logits)?;
+        let limit = *iterations + ITERATION_LIMIT;
+        let cold = vec![Vec::new(); self.contexts.len()];
+        let mut state = self.evaluate(&entered, &weights, &cold)?;
         let ended = loop {
-            let end = self.descend(&entered, &mut weights, &mut state, aim, iterations)?;
+            let end = self.descend(&entered, &mut weights, &mut state, aim, iterations, limit)?;
             let policies = self.policies(&state)?;
             let shortfalls = self.shortfalls(&policies)?;
             let settled = state.upper + shortfalls.mean() <= aim;
             if settled || entered.contains(&shortfalls.worst()) || end != Status::Converged {
                 break if settled { Status::Converged } else { end };
             }
+            let worse = shortfalls.worse_than(aim - state.upper, entrants);
             // Those that count nothing may go: the value does not change by it, and falls by each that enters.
             let kept: Vec<usize> = (0..entered.len()).filter(|at| weights[*at] > 0.0).collect();
             entered = kept.iter().map(|at| entered[*at]).collect();
             weights = kept.iter().map(|at| weights[*at]).collect();
-            entered.push(shortfalls.worst());
-            weights.push(0.0);
+            let more = worse.into_iter().filter(|at| !entered.contains(at));
+            entered.extend(more.collect::<Vec<usize>>());
+            weights.resize(entered.len(), 0.0);
             state = self.evaluate(&entered, &weights, &state.logits)?;
         };
         Ok(Found { candidates: Candidates { entered, weights }, state, ended })
@@ -290,12 +296,13 @@ impl VersionSpaceGame<'_> {
         state: &mut State,
         aim: f64,
         iterations: &mut usize,
+        limit: usize,
     ) -> Result<Status, VersionSpaceError> {
         loop {
             if state.gap() <= aim || entered.len() == 1 {
                 return Ok(Status::Converged);
             }
-            if *iterations >= ITERATION_LIMIT {
+            if *iterations >= limit {
                 return Ok(Status::IterationLimit);
             }
             *iterations += 1;

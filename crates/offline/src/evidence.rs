@@ -37,11 +37,11 @@ pub(crate) fn fit_with_evidence<F: FitPreference>(
     let (held, kept): (Vec<Comparison>, Vec<Comparison>) =
         training.iter().partition(|_| rng.random::<f64>() < config.held_out_fraction);
     let n_training = kept.len();
-    let evaluation = match fit.fit(&kept) {
-        Ok(fitted) => evaluate(&fitted.model, &held),
+    let mut evaluation = None;
+    match fit.predict(&kept, &mut |model| evaluation = evaluate(model, &held)) {
         // Too few rows to set some aside is no reason not to fit them all.
-        Err(FitError::NoComparisons { .. }) => None,
+        Ok(()) | Err(FitError::NoComparisons { .. }) => {}
         Err(error) => return Err(error),
-    };
+    }
     Ok((fit.fit(training)?, HeldOut { evaluation, n_training, drawn_at_random: true }))
 }

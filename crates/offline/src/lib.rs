@@ -13,8 +13,10 @@
 //!
 //! Start at [`OfflineLearner`].
 
+mod baselines;
 mod bounds;
 mod config;
+mod contest;
 mod evidence;
 mod learner;
 mod report;
@@ -22,8 +24,13 @@ mod reward_based;
 mod solving;
 mod version_space;
 
+pub use baselines::{Baseline, BaselineError, BaselinePolicies, Baselines};
 pub use bounds::{coverage_bound, theorem_bound};
 pub use config::{OfflineConfig, Pessimism};
+pub use contest::{
+    Contest, ContestConfig, ContestData, ContestError, ContestEvent, Entrant, Estimate,
+    FittedJudge, Interval, Judge, JudgeConfig, Maximum, Standing, WinRate, WinShareFit, WinShares,
+};
 pub use evidence::HeldOut;
 pub use learner::{OfflineData, OfflineError, OfflineEvent, OfflineLearner, OfflineResult};
 pub use report::{OfflineReport, PromptReport, VersionSpaceReport};

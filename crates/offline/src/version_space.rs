@@ -83,8 +83,9 @@ impl<'a> Ensemble<'a> {
 
 impl Together {
     fn filled(self, policies: Vec<Distribution>, certificate: VersionSpaceCertificate) -> Self {
-        let VersionSpaceCertificate { opponents, by_context, shortfalls, duality_gap, value } =
-            certificate;
+        let VersionSpaceCertificate {
+            opponents, by_context, shortfalls, duality_gap, value, ..
+        } = certificate;
         let counted = self.weights.iter().copied().enumerate().filter(|(_, weight)| *weight > 0.0);
         let report = VersionSpaceReport {
             weights: counted.collect(),

@@ -115,6 +115,29 @@ impl<F: FitPreference> FitPreference for BootstrapFit<F> {
 
     fn fit(&self, data: &[Comparison]) -> Result<Fitted<Self::Model>, FitError> {
         let Fitted { model: estimate, mut evidence } = self.inner.fit(data)?;
+        let members = self.fit_members(data)?;
+        let log_odds_bound = self.log_odds_bound;
+        let mut model = BootstrapModel { estimate, members, multiplier: 1.0, log_odds_bound };
+        model.multiplier = self.multiplier(&model, data);
+        evidence.width_multiplier = Some(model.multiplier);
+        Ok(Fitted { model, evidence })
+    }
+
+    fn predict(
+        &self,
+        data: &[Comparison],
+        view: &mut dyn FnMut(&dyn PreferenceModel),
+    ) -> Result<(), FitError> {
+        self.inner.predict(data, view)
+    }
+}
+
+impl<F: FitPreference> BootstrapFit<F> {
+    /// The models fitted to resamples, without the widths, which take a pass over all pairs for each member.
+    ///
+    /// # Errors
+    /// Those of the inner fit.
+    pub fn fit_members(&self, data: &[Comparison]) -> Result<Vec<F::Model>, FitError> {
         let resampler = Resampler::new(data, self.cluster);
         let member = |replicate: u32| {
             let mut rng = self.seeds.rng(Stream::Bootstrap, replicate);
@@ -131,15 +154,9 @@ impl<F: FitPreference> FitPreference for BootstrapFit<F> {
         if members.is_empty() {
             return Err(FitError::NoComparisons { given: data.len() });
         }
-        let log_odds_bound = self.log_odds_bound;
-        let mut model = BootstrapModel { estimate, members, multiplier: 1.0, log_odds_bound };
-        model.multiplier = self.multiplier(&model, data);
-        evidence.width_multiplier = Some(model.multiplier);
-        Ok(Fitted { model, evidence })
+        Ok(members)
     }
-}
 
-impl<F: FitPreference> BootstrapFit<F> {
     /// c: the quantile over members of their largest deviation in standard errors.
     fn multiplier(&self, model: &BootstrapModel<F::Model>, data: &[Comparison]) -> f64 {
         let pair = |c: &Comparison| (c.prompt, c.first.min(c.second), c.first.max(c.second));

@@ -20,7 +20,9 @@ use crate::pair_map::PairMap;
 use crate::score_design::ScoreDesign;
 use crate::{FeatureError, FeatureModel, Features, PairCount};
 use nalgebra::DMatrix;
-use nlhf_core::{Comparison, FitError, FitPreference, Fitted, ResponseId, ScalarError};
+use nlhf_core::{
+    Comparison, FitError, FitPreference, Fitted, PreferenceModel, ResponseId, ScalarError,
+};
 use std::sync::Arc;
 
 /// The most wedge features that are fitted: their information matrix takes 128 MiB.
@@ -175,6 +177,15 @@ impl FitPreference for FeatureFit {
             log_odds_bound: self.config.log_odds_bound,
         };
         Ok(Fitted { model, evidence })
+    }
+
+    fn predict(
+        &self,
+        data: &[Comparison],
+        view: &mut dyn FnMut(&dyn PreferenceModel),
+    ) -> Result<(), FitError> {
+        view(&self.clone().without_widths().fit(data)?.model);
+        Ok(())
     }
 }
 

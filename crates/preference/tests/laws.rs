@@ -103,6 +103,21 @@ impl WithFit for Lawful<'_> {
         check_preference_model(&fitted.model, &menus());
         check_confidence_width(&fitted.model, &menus());
         assert_eq!(fitted.evidence.model, fit.name());
+        // Without confidence the preference is the same.
+        let mut shown = 0;
+        let mut compare = |model: &dyn PreferenceModel| {
+            shown += 1;
+            for menu in menus().iter() {
+                let (bare, full) = (model, &fitted.model);
+                for (&a, &b) in menu.responses().iter().zip(&menu.responses()[1..]) {
+                    let (r, s) =
+                        (bare.log_odds(menu.prompt(), a, b), full.log_odds(menu.prompt(), a, b));
+                    assert!((r - s).abs() <= 1e-6 * (1.0 + s.abs()), "{}: {r} and {s}", fit.name());
+                }
+            }
+        };
+        fit.predict(self.0, &mut compare).unwrap();
+        assert_eq!(shown, 1);
     }
 }
 

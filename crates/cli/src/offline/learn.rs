@@ -6,32 +6,29 @@ use crate::input::Problem;
 use crate::model::WithFit;
 use crate::model::file::AlreadyFitted;
 use crate::progress::Progress;
-use nlhf::core::{
-    Confidence, ConfidenceWidth, Distribution, Eta, FitPreference, NashSolver, Policy, Profile,
-    RegularizedGame, Scale, SeedTree, suboptimality,
-};
-use nlhf::nash::Automatic;
+use nlhf::core::{Confidence, ConfidenceWidth, FitPreference, Policy, SeedTree, Weight};
 use nlhf::offline::{
-    OfflineConfig, OfflineData, OfflineEvent, OfflineLearner, OfflineReport, reward_based_policy,
+    Baselines, Contest, ContestConfig, ContestData, ContestEvent, Entrant, FittedJudge, Judge,
+    JudgeConfig, OfflineConfig, OfflineData, OfflineEvent, OfflineLearner, OfflineReport,
+    WinShareFit,
 };
 use nlhf::policy::TabularClass;
-use nlhf::preference::{AnyModel, BradleyTerryFit, Crowd, FiniteClassFit, LogisticConfig};
-use serde::Serialize;
+use nlhf::preference::evidence::{Misfit, misfit};
+use nlhf::preference::{
+    AnyModel, Coverage, FiniteClassFit, PairCounts, Play, coverage, finite_coverage,
+};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// What was learned, whichever model it was learned with.
 pub(super) struct Learned {
     pub(super) report: OfflineReport,
-    /// True suboptimality of several policies, where the truth is known.
-    pub(super) comparison: Vec<PolicyComparison>,
-}
-
-/// The true suboptimality of one policy on each prompt.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct PolicyComparison {
-    pub(super) policy: &'static str,
-    pub(super) suboptimality: Vec<f64>,
+    /// How well the comparisons cover the policy, for classes of preferences that have a formula.
+    pub(super) coverage: Option<Coverage>,
+    /// Whether the comparisons contradict the model.
+    pub(super) misfit: Option<Misfit>,
+    /// The policy beside what other methods learn from the same comparisons.
+    pub(super) contest: Option<Contest>,
 }
 
 /// Resampled fits that make a version space where nothing else does.
@@ -52,7 +49,9 @@ pub(super) fn learn(
         let read = |path: &PathBuf| Ok(AlreadyFitted::read(path, problem)?.into_model());
         let members: anyhow::Result<Vec<AnyModel>> = args.class.iter().map(read).collect();
         let confidence = Confidence::new(args.model.confidence)?;
-        return learn.run(&FiniteClassFit::new(members?, confidence)?);
+        let fit = FiniteClassFit::new(members?, confidence)?;
+        return learn
+            .run(&fit, |model, counts, plays| Some(finite_coverage(model.class(), counts, plays)));
     }
     let mut model = args.model.clone();
     let ensemble = model.fitted.is_none() && !model.kind(problem).of_planes();
@@ -78,12 +77,17 @@ impl WithFit for Learn<'_> {
         F: FitPreference + 'static,
         F::Model: ConfidenceWidth + Into<AnyModel> + 'static,
     {
-        self.run(&fit)
+        self.run(&fit, |model, counts, plays| coverage(&model.into(), counts, plays))
     }
 }
 
 impl Learn<'_> {
-    fn run<F>(&self, fit: &F) -> anyhow::Result<Learned>
+    /// Learns; `cover` says how well the comparisons cover the policy.
+    fn run<F>(
+        &self,
+        fit: &F,
+        cover: impl FnOnce(F::Model, &PairCounts, &[Play<'_>]) -> Option<Coverage>,
+    ) -> anyhow::Result<Learned>
     where
         F: FitPreference,
         F::Model: ConfidenceWidth,
@@ -112,51 +116,62 @@ impl Learn<'_> {
         let learner = OfflineLearner::new(config.clone())?;
         let result = learner.learn(data, fit, &TabularClass, &mut watch)?;
         bar.finish();
-        let comparison = match &problem.truth {
-            Some(truth) => self.compare(truth, &result.model, &result.report)?,
-            None => Vec::new(),
+        let contest = self.contest(&result.model, &result.report)?;
+        let counts = PairCounts::new(problem.training());
+        let misfit = misfit(&result.model, &counts);
+        // The comparisons of a saved model are not known.
+        let coverage = if self.args.apply.is_some() || self.args.model.fitted.is_some() {
+            None
+        } else {
+            let plays = menus.iter().zip(&result.report.prompts).map(|(menu, prompt)| Play {
+                weight: Weight::ONE,
+                menu,
+                policy: &prompt.policy,
+            });
+            cover(result.model, &counts, &plays.collect::<Vec<_>>())
         };
-        Ok(Learned { report: result.report, comparison })
+        Ok(Learned { report: result.report, coverage, misfit, contest })
     }
-    /// The pessimistic policy beside what else could be learned from the same comparisons.
-    fn compare<M: ConfidenceWidth>(
+    /// The policy against the baselines, judged by the truth where that is known, else by held-out comparisons.
+    fn contest<M: ConfidenceWidth>(
         &self,
-        truth: &Crowd,
         model: &M,
         report: &OfflineReport,
-    ) -> anyhow::Result<Vec<PolicyComparison>> {
-        let (eta, scale) = (self.args.game.eta, self.args.game.scale.into());
-        let scores =
-            BradleyTerryFit::new(LogisticConfig::default())?.fit(self.problem.training())?.model;
-        let names = ["pessimistic Nash (this run)", "greedy Nash", "reward-based", "reference"];
-        let mut all = names.map(|policy| PolicyComparison { policy, suboptimality: Vec::new() });
-        for (menu, prompt) in self.problem.dataset.menus.iter().zip(&report.prompts) {
-            let reference = self.reference.distribution(menu);
-            let policies: [Distribution; 4] = [
-                prompt.policy.clone(),
-                greedy(model, menu, &reference, eta, scale)?,
-                reward_based_policy(menu, &reference, eta, |response| scores.score(response)),
-                reference.clone(),
-            ];
-            for (compared, policy) in all.iter_mut().zip(&policies) {
-                let lost = suboptimality(truth, menu, &reference, eta, scale, policy);
-                compared.suboptimality.push(lost);
-            }
+    ) -> anyhow::Result<Option<Contest>> {
+        let problem = self.problem;
+        if problem.truth.is_none() && !self.args.baselines {
+            return Ok(None);
         }
-        Ok(all.into())
+        let (eta, scale) = (report.config.eta, report.config.scale);
+        let menus = &problem.dataset.menus;
+        let baselines = Baselines::new(problem.training(), menus, self.reference, eta, scale)?;
+        let policies = report.prompts.iter().map(|prompt| prompt.policy.clone()).collect();
+        let mut entrants = vec![Entrant { name: "this run".to_owned(), policies }];
+        entrants.extend(baselines.learn_all(model)?.into_iter().map(Entrant::from));
+        let data = ContestData { menus, reference: self.reference, entrants: &entrants };
+        let config = ContestConfig {
+            eta,
+            scale,
+            confidence: Confidence::new(self.args.model.confidence)?,
+            seed: SeedTree::new(self.global.seed),
+            ..ContestConfig::default()
+        };
+        let mut bar = Progress::new(self.global, 0, "judges");
+        let mut watch = |event: &ContestEvent| {
+            bar.update(event.done as u64, "comparing policies");
+            ControlFlow::Continue(())
+        };
+        let contest = if let Some(truth) = &problem.truth {
+            // Prompts are no sample here, and the truth has no noise.
+            let config = ContestConfig { replicates: 0, ..config };
+            Contest::hold(data, &Judge::known(truth), &config, &mut watch)?
+        } else {
+            let seed = SeedTree::new(self.global.seed);
+            let settings = JudgeConfig { seed, ..JudgeConfig::default() };
+            let judge = FittedJudge::fit(WinShareFit, &problem.held_out, settings)?;
+            Contest::hold(data, &judge.judge(), &config, &mut watch)?
+        };
+        bar.finish();
+        Ok(Some(contest))
     }
-}
-
-/// The equilibrium of the estimate taken at its word.
-fn greedy<M: ConfidenceWidth>(
-    model: &M,
-    menu: nlhf::core::Menu<'_>,
-    reference: &Distribution,
-    eta: Eta,
-    scale: Scale,
-) -> anyhow::Result<Distribution> {
-    let payoff = model.game(menu, scale);
-    let reference = Profile::symmetric(reference.clone());
-    let game = RegularizedGame::new(&payoff, &reference, eta)?;
-    Ok(Automatic::default().solve(&game, &reference, &mut ())?.profile.row)
 }

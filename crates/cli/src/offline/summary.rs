@@ -1,11 +1,15 @@
 //! The closing words of `nlhf offline`: what was learned, how sure that is, and what to do next.
 
+use super::coverage;
 use super::learn::Learned;
 use super::{OfflineArgs, PessimismArg};
+use crate::contest;
 use crate::input::Problem;
 use crate::model::ModelKind;
 use crate::render::{self, Table, count, counted, number, unit};
-use nlhf::core::Scale;
+use nlhf::core::{Confidence, ResponseId, Scale};
+use nlhf::offline::Contest;
+use nlhf::preference::evidence::Misfit;
 use std::fmt::Write;
 
 /// Log-loss of a coin, in nats.
@@ -63,7 +67,9 @@ fn write_summary(
         count(n - report.n_unconverged()),
         count(n)
     )?;
-    if let Some(mean) = report.mean_suboptimality_bound() {
+    if args.model.beta == Some(0.0) && args.pessimism == PessimismArg::Bonus {
+        writeln!(out, "  bound         none: --beta 0 takes the estimate at its word")?;
+    } else if let Some(mean) = report.mean_suboptimality_bound() {
         let worst = prompts.iter().filter_map(|p| p.suboptimality_bound).fold(0.0, f64::max);
         let sure = proviso(args, problem);
         writeln!(
@@ -83,8 +89,14 @@ fn write_summary(
             found.duality_gap
         )?;
     }
-    if !learned.comparison.is_empty() {
-        write_comparison(out, learned, scale)?;
+    if let Some(known) = &learned.coverage {
+        coverage::write_line(out, known)?;
+    }
+    if let Some(misfit) = &learned.misfit {
+        write_misfit(out, args, problem, misfit)?;
+    }
+    if let Some(contest) = &learned.contest {
+        write_contest(out, problem, contest, scale)?;
     }
     write_next_steps(out, args, problem, learned)
 }
@@ -140,19 +152,39 @@ fn write_evidence(out: &mut String, args: &OfflineArgs, learned: &Learned) -> st
     writeln!(out, "{}", render::ending(fit))
 }
 
-fn write_comparison(out: &mut String, learned: &Learned, scale: Scale) -> std::fmt::Result {
+/// How the policy does beside others: the truth known, or judged by held-out comparisons.
+fn write_contest(
+    out: &mut String,
+    problem: &Problem,
+    contest: &Contest,
+    scale: Scale,
+) -> std::fmt::Result {
+    if problem.truth.is_none() {
+        writeln!(
+            out,
+            "\nBeside what other methods learn from the same comparisons, judged by {} held out:\n",
+            counted(contest.n_comparisons.unwrap_or(0), "comparison")
+        )?;
+        write!(out, "{}", contest::render(contest))?;
+        for finding in contest::findings(contest) {
+            writeln!(out, "  {finding}")?;
+        }
+        return Ok(());
+    }
     writeln!(
         out,
         "\nThe crowd's true preferences are known here. What a best competitor gains against each"
     )?;
     writeln!(out, "policy, in {} (0: nothing, the Nash policy):\n", unit(scale))?;
-    let mut table = Table::new(&["policy", "mean", "worst prompt"]);
-    for compared in &learned.comparison {
-        let lost = &compared.suboptimality;
-        let mean = lost.iter().sum::<f64>() / lost.len() as f64;
-        let worst = lost.iter().copied().fold(0.0, f64::max);
-        let cells = [mean, worst].map(|lost| format!("{lost:.4}"));
-        table.row([vec![compared.policy.to_owned()], cells.into()].concat());
+    let mut table = Table::new(&["policy", "gains", "against the reference", "KL, nats"]);
+    for standing in &contest.standings {
+        let gains = standing.suboptimality.as_ref();
+        table.row(vec![
+            standing.name.clone(),
+            gains.map_or_else(|| "infinite".to_owned(), |gains| format!("{:.4}", gains.value)),
+            format!("{} %", contest::percent(&standing.against_reference)),
+            standing.kl_nats.map_or_else(|| "infinite".to_owned(), |kl| format!("{:.3}", kl.value)),
+        ]);
     }
     write!(out, "{table}")?;
     writeln!(
@@ -161,12 +193,41 @@ fn write_comparison(out: &mut String, learned: &Learned, scale: Scale) -> std::f
     )?;
     writeln!(
         out,
-        "that caution is small here, where every pair was judged often. The reward-based policy"
+        "that caution is small here, where every pair was judged often. Methods that follow a score"
     )?;
-    writeln!(
-        out,
-        "does what it was made for: it follows a score, and no score describes this crowd."
-    )
+    writeln!(out, "do what they were made for; but no score describes this crowd.")
+}
+
+/// Whether the comparisons contradict the model, said where its bound is said.
+fn write_misfit(
+    out: &mut String,
+    args: &OfflineArgs,
+    problem: &Problem,
+    misfit: &Misfit,
+) -> std::fmt::Result {
+    let Ok(confidence) = Confidence::new(args.model.confidence) else { return Ok(()) };
+    let (nats, what) = if misfit.rejects_intervals(confidence) {
+        (misfit.intervals_nats, "the intervals that the bound rests on: it does not hold")
+    } else if misfit.rejects_estimate(confidence) {
+        (misfit.estimate_nats, "the estimate: the model may not be able to hold them")
+    } else {
+        return Ok(());
+    };
+    writeln!(out, "  MISFIT        the comparisons contradict {what}; odds of e^{nats:.0} to 1")?;
+    for pair in misfit.pairs.iter().take(2) {
+        let name = |id: ResponseId| problem.dataset.responses.name(id.index());
+        writeln!(
+            out,
+            "                {} beat {} in {:.0} % of {} on {}, and is believed to in {:.0} %",
+            name(pair.low),
+            name(pair.high),
+            100.0 * pair.observed,
+            number(pair.weight).trim_end_matches(".0000"),
+            problem.dataset.prompts.name(pair.prompt.index()),
+            100.0 * pair.believed
+        )?;
+    }
+    Ok(())
 }
 
 fn write_next_steps(
@@ -231,7 +292,7 @@ fn write_next_steps(
     }
     if wide {
         steps.push(
-            "the bound is wide: it is the confidence intervals that hold the policy back. Four times the labels halve them"
+            "the bound is wide: it is the confidence intervals that hold the policy back"
                 .to_owned(),
         );
         if kind != ModelKind::Tabular && args.model.beta.is_none() {
@@ -240,6 +301,9 @@ fn write_next_steps(
                     .to_owned(),
             );
         }
+    }
+    if let Some(known) = &learned.coverage {
+        steps.extend(coverage::steps(problem, known));
     }
     match &args.output {
         Some(path) => steps.push(format!("the policy is in {}", path.display())),

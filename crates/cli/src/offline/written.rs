@@ -1,10 +1,12 @@
 //! What `nlhf offline` writes: a line a prompt, and the report with names in place of ids.
 
-use super::learn::{Learned, PolicyComparison};
+use super::coverage::{self, NamedCoverage};
+use super::learn::Learned;
 use crate::input::Problem;
 use nlhf::core::ResponseId;
 use nlhf::data::PolicyLine;
-use nlhf::offline::{OfflineReport, PromptReport};
+use nlhf::offline::{Contest, OfflineReport, PromptReport};
+use nlhf::preference::evidence::Misfit;
 use serde::Serialize;
 
 /// The line of a policy file.
@@ -31,8 +33,13 @@ pub(super) struct NamedReport<'a> {
     report: &'a OfflineReport,
     prompt_ids: Vec<&'a str>,
     response_ids: Vec<Vec<&'a str>>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    true_suboptimality: &'a [PolicyComparison],
+    /// How well the comparisons cover the policy; `None` where no formula says so.
+    coverage: Option<NamedCoverage<'a>>,
+    /// Whether the comparisons contradict the model, pairs by place among the ids.
+    misfit: Option<&'a Misfit>,
+    /// The policy beside what other methods learn from the same comparisons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contest: Option<&'a Contest>,
 }
 
 /// The report as it is written.
@@ -44,6 +51,8 @@ pub(super) fn named_report<'a>(problem: &'a Problem, learned: &'a Learned) -> Na
         report: &learned.report,
         prompt_ids: menus().map(|menu| dataset.prompts.name(menu.prompt().index())).collect(),
         response_ids: menus().map(|menu| menu.responses().iter().map(name).collect()).collect(),
-        true_suboptimality: &learned.comparison,
+        coverage: learned.coverage.as_ref().map(|known| coverage::named(problem, known)),
+        misfit: learned.misfit.as_ref(),
+        contest: learned.contest.as_ref(),
     }
 }

@@ -38,6 +38,8 @@ pub struct VersionSpaceCertificate {
     pub value: f64,
     /// What no policy exceeds, less `value`: never below the true gap.
     pub duality_gap: f64,
+    /// The part of the gap that allows for rounding, some ε/η at small η: a gap of this size may be zero.
+    pub rounding: f64,
 }
 
 impl Shortfalls {
@@ -55,6 +57,15 @@ impl Shortfalls {
     pub fn worst(&self) -> usize {
         let all = self.by_preference.iter().enumerate();
         all.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(worst, _)| worst)
+    }
+
+    /// The preferences under which the policies lose more than `limit`, most first, at most `n` of them.
+    pub(super) fn worse_than(&self, limit: f64, n: usize) -> Vec<usize> {
+        let all = 0..self.by_preference.len();
+        let mut worse: Vec<usize> = all.filter(|at| self.by_preference[*at] > limit).collect();
+        worse.sort_by(|a, b| self.by_preference[*b].total_cmp(&self.by_preference[*a]));
+        worse.truncate(n);
+        worse
     }
 
     /// `max_R Σ_x w_x sub_R(π_x)`: at most the weighted sum of [`Shortfalls::by_context`], because one preference holds
@@ -140,21 +151,34 @@ impl VersionSpaceGame<'_> {
         let (entered, weights): (Vec<usize>, Vec<f64>) = counted.unzip();
         assert!(!entered.is_empty(), "a weight is positive");
         let shortfalls = self.shortfalls(policies)?;
-        let each: Result<Vec<(Distribution, Certificate)>, VersionSpaceError> = (0..policies.len())
+        let each: Result<Vec<Against>, VersionSpaceError> = (0..policies.len())
             .into_par_iter()
             .map(|at| self.against_mixture(at, &entered, &weights, &policies[at]))
             .collect();
-        let (opponents, by_context): (Vec<_>, Vec<_>) = each?.into_iter().unzip();
-        let (mut upper, mut size) = (0.0, 0.0);
-        for (certificate, context) in by_context.iter().zip(self.contexts) {
-            let reached = certificate.value + certificate.row_regret;
-            upper += context.weight * reached;
+        let (mut upper, mut size, mut rounding) = (0.0, 0.0, 0.0);
+        let (mut opponents, mut by_context) = (Vec::new(), Vec::new());
+        for (Against { opponent, certificate, rounded }, context) in
+            each?.into_iter().zip(self.contexts)
+        {
+            upper += context.weight * (certificate.value + certificate.row_regret);
             size += context.weight * (certificate.value.abs() + certificate.row_regret);
+            // The value is rounded down by as much as the regret is raised.
+            rounding += context.weight * 2.0 * rounded;
+            opponents.push(opponent);
+            by_context.push(certificate);
         }
-        upper += size * (self.contexts.len() + 3) as f64 * f64::EPSILON;
+        let sums = size * (self.contexts.len() + 3) as f64 * f64::EPSILON;
         let value = -shortfalls.mean();
-        let duality_gap = (upper - value).max(0.0);
-        Ok(VersionSpaceCertificate { opponents, by_context, shortfalls, value, duality_gap })
+        let duality_gap = (upper + sums - value).max(0.0);
+        rounding += sums;
+        Ok(VersionSpaceCertificate {
+            opponents,
+            by_context,
+            shortfalls,
+            value,
+            duality_gap,
+            rounding,
+        })
     }
 
     /// The mixture of opponents in one context, and how far the policy is from the best against it.
@@ -164,7 +188,7 @@ impl VersionSpaceGame<'_> {
         entered: &[usize],
         weights: &[f64],
         policy: &Distribution,
-    ) -> Result<(Distribution, Certificate), VersionSpaceError> {
+    ) -> Result<Against, VersionSpaceError> {
         let broken = VersionSpaceError::NotFinite { context: at };
         let (games, eta) = (self.games(at, entered)?, self.eta.get());
         let known = &self.contexts[at].reference;
@@ -211,9 +235,18 @@ impl VersionSpaceGame<'_> {
                 *sum += weight * p;
             }
         }
-        let mixture = Distribution::from_masses(&mixture).map_err(|_| broken)?;
+        let opponent = Distribution::from_masses(&mixture).map_err(|_| broken)?;
         // The answers are the best there are.
         let (duality_gap, row_regret, column_regret) = (regret, regret, 0.0);
-        Ok((mixture, Certificate { duality_gap, row_regret, column_regret, ..certificate }))
+        let certificate = Certificate { duality_gap, row_regret, column_regret, ..certificate };
+        Ok(Against { opponent, certificate, rounded })
     }
+}
+
+/// A policy of one context against the mixture of opponents.
+struct Against {
+    opponent: Distribution,
+    certificate: Certificate,
+    /// By how much its regret is raised for the rounding of its value.
+    rounded: f64,
 }

@@ -8,13 +8,13 @@
 //! [ K_R'       I     ] [y_R] = [√λ_R Q_R(√q_R∘s_R)]          dp = √p∘y₀,  dq_R = √q_R∘y_R/√λ_R,  dV_R = (dp)'R q_R + p'R dq_R
 //! x = r + ηΣ λ_R (R dq_R − dV_R),   x_R = s_R + η(R dp + dV_R)       solves F'x = (r, s)
 //! ```
-//! Every R is skew: `−R'p = R p`. The stacked matrix is `I` plus a skew one, nonsingular at every point, and factorized as
-//! it stands; opponents keep logits of their own although in the end they respond best. Eliminating them, or composing
-//! both into one map, loses the way from η = 10³ on, and so does leaving out the V (see `two_player_system`). Source: the
-//! inner problem of the version-space form of Ye et al. (arXiv 2402.07314), section 3.
+//! Every R is skew: `−R'p = R p`. The stacked matrix is `I` plus a skew one, nonsingular at every point (`matrix`).
+//! Opponents keep logits of their own although in the end they respond best: composed into one map, errors in p would
+//! be magnified by η twice, and Newton's method lose its way from η = 10³ on; and so does it without the V (see
+//! `two_player_system`). Source: the inner problem of the version-space form of Ye et al. (arXiv 2402.07314), section 3.
 
+use super::matrix::{Matrix, Point};
 use crate::continuation::System;
-use crate::lu::Lu;
 use crate::support::{expanded, played, softmax, start_logits};
 use nlhf_core::log_space::log_sum_exp;
 use nlhf_core::{DenseGame, Distribution, Profile};
@@ -42,7 +42,7 @@ pub(super) struct Mixture<'a> {
     played: Vec<f64>,
     /// Preferences of positive weight: those in the matrix.
     active: Vec<usize>,
-    lu: Lu,
+    matrix: Matrix,
 }
 
 /// What the policy of a context is worth, in units of the payoff.
@@ -77,7 +77,7 @@ impl<'a> Mixture<'a> {
             gains: each(),
             policy: vec![0.0; n],
             played: vec![0.0; games.len()],
-            lu: Lu::new(n * (1 + active.len())),
+            matrix: Matrix::new(n, active.len(), eta * payoff_bound),
             active,
             target: eta,
             eta: 0.0,
@@ -175,6 +175,20 @@ impl<'a> Mixture<'a> {
         each.map(|logits| expanded(self.n_actions, &self.support, &logits)).collect()
     }
 
+    fn point(&self) -> Point<'_> {
+        Point {
+            eta: self.eta,
+            policy: &self.policy,
+            weights: self.weights,
+            active: &self.active,
+            payoffs: &self.payoffs,
+            responses: &self.responses,
+            gains: &self.gains,
+            losses: &self.losses,
+            played: &self.played,
+        }
+    }
+
     fn update_losses(&mut self) {
         for at in 0..self.payoffs.len() {
             let mut product = std::mem::take(&mut self.losses[at]);
@@ -216,7 +230,7 @@ impl<'a> Mixture<'a> {
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
@@ -277,49 +291,17 @@ impl System for Mixture<'_> {
     }
 
     fn factorize(&mut self) -> bool {
-        let n = self.policy.len();
-        let size = n * (1 + self.active.len());
-        let entries = self.lu.entries_mut();
-        entries.fill(0.0);
-        for (block, &at) in self.active.iter().enumerate() {
-            let factor = self.eta * self.weights[at].sqrt();
-            let (payoff, gains, losses) = (&self.payoffs[at], &self.gains[at], &self.losses[at]);
-            let value = self.played[at];
-            for i in 0..n {
-                let (root, gain) = (factor * self.policy[i].sqrt(), value - gains[i]);
-                for b in 0..n {
-                    let centred = payoff[i * n + b] + gain + losses[b];
-                    let k = root * self.responses[at][b].sqrt() * centred;
-                    let column = n * (1 + block) + b;
-                    entries[i * size + column] = -k;
-                    entries[column * size + i] = k;
-                }
-            }
-        }
-        for i in 0..size {
-            entries[i * size + i] = 1.0;
-        }
-        self.lu.factorize()
+        let mut matrix = std::mem::take(&mut self.matrix);
+        let regular = matrix.factorize(&self.point());
+        self.matrix = matrix;
+        regular
     }
 
     fn solve(&mut self, rhs: &[f64], out: &mut [f64]) {
         let n = self.policy.len();
-        let projected = |p: &[f64], rhs: &[f64], factor: f64, out: &mut [f64]| {
-            let along = dot(p, rhs);
-            for ((out, p), r) in out.iter_mut().zip(p).zip(rhs) {
-                *out = factor * p.sqrt() * (r - along);
-            }
-        };
-        let mut y = vec![0.0; n * (1 + self.active.len())];
-        let (first, others) = y.split_at_mut(n);
-        projected(&self.policy, &rhs[..n], 1.0, first);
-        for (&at, y) in self.active.iter().zip(others.chunks_exact_mut(n)) {
-            let s = &rhs[n * (1 + at)..][..n];
-            projected(&self.responses[at], s, self.weights[at].sqrt(), y);
-        }
-        self.lu.solve(&mut y);
-
-        let dp: Vec<f64> = y[..n].iter().zip(&self.policy).map(|(y, p)| y * p.sqrt()).collect();
+        let mut matrix = std::mem::take(&mut self.matrix);
+        let (dp, moved) = matrix.displacements(&self.point(), rhs);
+        self.matrix = matrix;
         let (policy, opponents) = out.split_at_mut(n);
         policy.copy_from_slice(&rhs[..n]);
         let (mut dq, mut product) = (vec![0.0; n], vec![0.0; n]);
@@ -330,23 +312,22 @@ impl System for Mixture<'_> {
                 *out = s + self.eta * product;
             }
             let (weight, response) = (self.weights[at], &self.responses[at]);
-            if let Some(block) = self.active.iter().position(|active| *active == at) {
-                for ((dq, y), q) in dq.iter_mut().zip(&y[n * (1 + block)..]).zip(response) {
-                    *dq = y * q.sqrt() / weight.sqrt();
-                }
+            let block = self.active.iter().position(|active| *active == at);
+            if let (Some(block), Some(moved)) = (block, &moved) {
+                dq.copy_from_slice(&moved[n * block..][..n]);
             } else {
                 let along = dot(response, out);
                 for ((dq, x), q) in dq.iter_mut().zip(&*out).zip(response) {
                     *dq = q * (x - along);
                 }
             }
-            let moved = dot(&dp, &self.gains[at]) - dot(&self.losses[at], &dq);
+            let value = dot(&dp, &self.gains[at]) - dot(&self.losses[at], &dq);
             for out in out.iter_mut() {
-                *out += self.eta * moved;
+                *out += self.eta * value;
             }
             self.product(at, &dq, &mut product);
             for (out, product) in policy.iter_mut().zip(&product) {
-                *out += weight * self.eta * (product - moved);
+                *out += weight * self.eta * (product - value);
             }
         }
     }
@@ -374,6 +355,9 @@ mod tests {
             let weights = [0.5, 0.2, 0.3];
             let mut system = Mixture::new(&reference, &games, &weights, 3.0);
             let point: Vec<f64> = (0..4 * n).map(|_| rng.random::<f64>()).collect();
+            check_newton_matrix(&mut system, 2.0, &point);
+            // The other form of the matrix.
+            system.matrix = Matrix::new(n, 3, 1e9);
             check_newton_matrix(&mut system, 2.0, &point);
         }
     }

@@ -26,8 +26,9 @@ const CHUNK: usize = 256;
 /// few prompts and gain little.
 const VISITS: usize = 1 << 17;
 
-/// Prompts from which an ascent starts.
+/// Prompts from which an ascent starts by themselves; none if there are so many that one does not matter.
 const HEAVY: usize = 4;
+const FEW: usize = 1024;
 
 /// One prompt with what is played on it.
 #[derive(Debug)]
@@ -73,10 +74,10 @@ pub(super) struct Spread {
 }
 
 impl Stake<'_> {
-    /// `Σ_a π(a) φ(x, a)`.
-    fn mean(&self) -> Vec<f64> {
+    /// `Σ_a p(a) φ(x, a)`.
+    fn mean(&self, policy: &[f64]) -> Vec<f64> {
         let mut mean = vec![0.0; self.phi[0].len()];
-        for (phi, p) in self.phi.iter().zip(&self.policy) {
+        for (phi, p) in self.phi.iter().zip(policy) {
             for (mean, x) in mean.iter_mut().zip(*phi) {
                 *mean += p * x;
             }
@@ -124,7 +125,7 @@ impl<'a> Block<'a> {
 
     /// `v_x(b)`, one a column. What is below the rounding of its sums is zero.
     pub(super) fn slopes(&self, stake: &Stake<'_>) -> DMatrix<f64> {
-        let mean = stake.mean();
+        let mean = stake.mean(&stake.policy);
         let mut most = vec![0.0_f64; mean.len()];
         for phi in &stake.phi {
             for (most, x) in most.iter_mut().zip(*phi) {
@@ -173,7 +174,7 @@ impl<'a> Block<'a> {
             let (mut sum, mut z) = (DVector::zeros(n), DVector::zeros(n));
             let mut competitors = Vec::with_capacity(stakes.len());
             for (at, stake) in stakes.iter().enumerate() {
-                let mean = stake.mean();
+                let mean = stake.mean(&stake.policy);
                 let b = choose(start * CHUNK + at, stake, &mean);
                 self.map.write(&mean, stake.phi[b], z.as_mut_slice());
                 sum.axpy(stake.share, &z, 1.0);
@@ -232,11 +233,11 @@ impl<'a> Block<'a> {
         let mut starts = vec![-metric.solve(&best.slope), metric.whitening.tr_mul(&along)];
         starts.push(-&starts[1]);
         // The prompts with the most to lose, each by itself.
-        let lengths =
-            self.stakes.iter().zip(worst).map(|(stake, (_, square))| stake.share * square.sqrt());
-        let mut heavy: Vec<(usize, f64)> = lengths.enumerate().collect();
-        heavy.sort_by(|a, b| b.1.total_cmp(&a.1));
-        for (at, _) in heavy.into_iter().take(HEAVY) {
+        let length = |at: usize| self.stakes[at].share * worst[at].1.sqrt();
+        let mut heavy: Vec<usize> = (0..self.stakes.len()).collect();
+        heavy.sort_by(|i, j| length(*j).total_cmp(&length(*i)));
+        heavy.truncate(if heavy.len() > FEW { 0 } else { HEAVY });
+        for at in heavy {
             let slopes = self.slopes(&self.stakes[at]);
             starts.push(metric.solve(&slopes.column(worst[at].0).into_owned()));
         }
@@ -268,11 +269,16 @@ impl<'a> Block<'a> {
         let outer = rows::gram(n, rows.len(), |k, left, right| {
             let (at, b) = rows[k];
             let stake = &self.stakes[at];
-            let slopes = self.slopes(stake);
-            let apart = slopes.column(b) - slopes.column_mean();
-            left.copy_from_slice(apart.as_slice());
-            let weight = stake.share * (1.0 - 1.0 / stake.phi.len() as f64);
-            right.copy_from_slice((apart * weight).as_slice());
+            // v is affine in φ(b): the mean over b is that against the mean of the features.
+            let even = vec![1.0 / stake.phi.len() as f64; stake.phi.len()];
+            let (mean, center) = (stake.mean(&stake.policy), stake.mean(&even));
+            self.map.write(&mean, stake.phi[b], left);
+            self.map.write(&mean, &center, right);
+            let weight = stake.share * (1.0 - even[0]);
+            for (left, right) in left.iter_mut().zip(right) {
+                *left -= *right;
+                *right = weight * *left;
+            }
         });
         Some(Spread { share: self.share(), center, outer })
     }
