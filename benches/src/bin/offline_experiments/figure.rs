@@ -139,7 +139,7 @@ impl Axis {
 
     fn label(&self, place: f64) -> String {
         if !self.log {
-            return crate::report::short((place * 1e9).round() / 1e9);
+            return format!("{}", (place * 1e9).round() / 1e9).replace('-', "−");
         }
         let power = place.round();
         if (-2.0..=4.0).contains(&power) {

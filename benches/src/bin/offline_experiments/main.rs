@@ -8,6 +8,8 @@
 #![allow(clippy::print_stdout, reason = "a measurement says how far it is")]
 
 mod figure;
+mod impossible;
+mod intransitive;
 mod learn;
 mod rate;
 mod report;
@@ -42,8 +44,12 @@ struct Job {
 /// An experiment.
 type Run = fn(&Job, Effort) -> anyhow::Result<Section>;
 
-const EXPERIMENTS: [(&str, Run); 2] =
-    [("rate", |_, effort| rate::run(effort)), ("unilateral", |_, effort| unilateral::run(effort))];
+const EXPERIMENTS: [(&str, Run); 4] = [
+    ("rate", |_, effort| rate::run(effort)),
+    ("unilateral", |_, effort| unilateral::run(effort)),
+    ("impossible", |_, effort| impossible::run(effort)),
+    ("intransitive", |_, effort| intransitive::run(effort)),
+];
 
 fn main() -> anyhow::Result<()> {
     let job: Job = serde_json::from_reader(io::stdin().lock()).context("reading the job")?;

@@ -172,7 +172,7 @@ impl Runs {
         let mut table = Table::new(&[
             "model", "scale", "form", "bound", &heads[0], "slope", &heads[1], &heads[2], "violated",
         ]);
-        for key in self.bound_keys() {
+        for key in bound_keys() {
             let Some(known) = self.known(key) else { continue };
             table.row(&[
                 key.model.name().to_owned(),
@@ -187,12 +187,6 @@ impl Runs {
             ]);
         }
         table
-    }
-
-    fn bound_keys(&self) -> impl Iterator<Item = Key> + '_ {
-        keys().flat_map(|(scale, model, form)| {
-            Bound::ALL.map(|bound| Key { scale, model, form, bound })
-        })
     }
 
     fn known(&self, key: Key) -> Option<Known> {
@@ -243,7 +237,7 @@ impl Runs {
             range(&all, 2)
         };
         let of_bounds = |bound: Bound, value: &dyn Fn(&Known) -> f64| {
-            let keys = self.bound_keys().filter(|key| key.bound == bound);
+            let keys = bound_keys().filter(|key| key.bound == bound);
             let all: Vec<f64> =
                 keys.filter_map(|key| self.known(key)).map(|known| value(&known)).collect();
             all
@@ -267,13 +261,9 @@ impl Runs {
                 Some((ratio(0), ratio(last)))
             })
             .unzip::<f64, f64, Vec<f64>, Vec<f64>>();
-        let violated: usize = self
-            .bound_keys()
-            .filter_map(|key| self.known(key))
-            .map(|known| known.violations())
-            .sum();
-        let runs: usize = self
-            .bound_keys()
+        let violated: usize =
+            bound_keys().filter_map(|key| self.known(key)).map(|known| known.violations()).sum();
+        let runs: usize = bound_keys()
             .filter_map(|key| self.known(key))
             .map(|known| known.bound.concat().len())
             .sum();
@@ -339,6 +329,11 @@ fn keys() -> impl Iterator<Item = (Scale, Model, Form)> {
         ETAS.into_iter().flat_map(move |(scale, _)| Form::ALL.map(|form| (scale, model, form)))
     };
     Model::ALL.into_iter().flat_map(scales)
+}
+
+fn bound_keys() -> impl Iterator<Item = Key> {
+    let bounds = |(scale, model, form)| Bound::ALL.map(|bound| Key { scale, model, form, bound });
+    keys().flat_map(bounds)
 }
 
 fn ends(values: &[f64]) -> (f64, f64) {
