@@ -1,7 +1,10 @@
 //! The learner in each of its forms, and what is asked of its result.
 
 use crate::world::Rules;
-use nlhf::core::{Comparison, ConfidenceWidth, Distribution, FitPreference, Menus, Weight};
+use nlhf::core::{
+    Comparison, ConfidenceWidth, Distribution, FitError, FitPreference, Fitted, Menus,
+    PreferenceModel, Weight,
+};
 use nlhf::offline::{OfflineConfig, OfflineData, OfflineLearner, Pessimism};
 use nlhf::policy::TabularClass;
 use nlhf::preference::Play;
@@ -68,4 +71,20 @@ where
 pub(crate) fn plays<'a>(menus: &'a Menus, policies: &'a [Distribution]) -> Vec<Play<'a>> {
     let both = menus.iter().zip(policies);
     both.map(|(menu, policy)| Play { weight: Weight::ONE, menu, policy }).collect()
+}
+
+/// A fit that is done already, to be learned from under several rules.
+#[derive(Debug)]
+pub(crate) struct Done<M>(pub(crate) Fitted<M>);
+
+impl<M: PreferenceModel + Clone> FitPreference for Done<M> {
+    type Model = M;
+
+    fn name(&self) -> &'static str {
+        "done"
+    }
+
+    fn fit(&self, _: &[Comparison]) -> Result<Fitted<M>, FitError> {
+        Ok(self.0.clone())
+    }
 }

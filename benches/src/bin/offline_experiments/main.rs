@@ -7,17 +7,19 @@
 
 #![allow(clippy::print_stdout, reason = "a measurement says how far it is")]
 
+mod cost;
 mod figure;
 mod impossible;
 mod intransitive;
 mod learn;
 mod rate;
 mod report;
+mod resampled;
 mod statistics;
 mod unilateral;
 mod world;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use report::{Effort, Section};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
@@ -41,23 +43,48 @@ struct Job {
     quick: bool,
 }
 
-/// An experiment.
-type Run = fn(&Job, Effort) -> anyhow::Result<Section>;
+struct Experiment {
+    name: &'static str,
+    run: fn(&Job, Effort) -> anyhow::Result<Section>,
+    needs_data: bool,
+}
 
-const EXPERIMENTS: [(&str, Run); 4] = [
-    ("rate", |_, effort| rate::run(effort)),
-    ("unilateral", |_, effort| unilateral::run(effort)),
-    ("impossible", |_, effort| impossible::run(effort)),
-    ("intransitive", |_, effort| intransitive::run(effort)),
+const fn experiment(
+    name: &'static str,
+    run: fn(&Job, Effort) -> anyhow::Result<Section>,
+) -> Experiment {
+    Experiment { name, run, needs_data: false }
+}
+
+const EXPERIMENTS: [Experiment; 6] = [
+    experiment("rate", |_, effort| rate::run(effort)),
+    experiment("unilateral", |_, effort| unilateral::run(effort)),
+    experiment("impossible", |_, effort| impossible::run(effort)),
+    experiment("intransitive", |_, effort| intransitive::run(effort)),
+    Experiment {
+        needs_data: true,
+        ..experiment("resampled", |job, effort| resampled::run(job.data.as_deref(), effort))
+    },
+    experiment("cost", |_, effort| cost::run(effort)),
 ];
 
 fn main() -> anyhow::Result<()> {
     let job: Job = serde_json::from_reader(io::stdin().lock()).context("reading the job")?;
     let effort = if job.quick { Effort::Quick } else { Effort::Full };
     fs::create_dir_all(&job.figures)?;
+    let unknown = job.only.iter().find(|only| EXPERIMENTS.iter().all(|own| own.name != **only));
+    if let Some(unknown) = unknown {
+        let names = EXPERIMENTS.map(|own| own.name).join(", ");
+        bail!("there is no experiment {unknown}; there are {names}");
+    }
     let mut page = String::new();
-    for (at, (name, run)) in (1..).zip(EXPERIMENTS) {
-        if !job.only.is_empty() && !job.only.iter().any(|only| only == name) {
+    for (at, Experiment { name, run, needs_data }) in (1..).zip(EXPERIMENTS) {
+        let all = job.only.is_empty();
+        if !all && !job.only.iter().any(|only| only == name) {
+            continue;
+        }
+        if all && needs_data && job.data.is_none() {
+            println!("repro: {name} is left out: it reads public data");
             continue;
         }
         let (wall, cpu) = (Instant::now(), cpu_seconds());

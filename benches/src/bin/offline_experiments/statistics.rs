@@ -65,6 +65,16 @@ impl Mean {
         let standard_error = if n > 1.0 { (squares / (n - 1.0) / n).sqrt() } else { f64::NAN };
         Self { mean, standard_error }
     }
+
+    /// Mean and standard error, written; the mean alone if all values are one.
+    pub(crate) fn shown(&self) -> String {
+        use crate::report::short;
+        if self.standard_error > 1e-9 * self.mean.abs() {
+            format!("{} ± {}", short(self.mean), short(self.standard_error))
+        } else {
+            short(self.mean)
+        }
+    }
 }
 
 /// Least squares on both logarithms; `NaN` unless two points are positive.

@@ -70,11 +70,10 @@ impl Runs {
         for (share, s) in self.settings.shares.iter().enumerate() {
             let mut row = vec![s.to_string()];
             for size in 0..self.settings.per_pair.len() {
-                row.extend((0..LEARNING.len()).map(|method| {
-                    let Mean { mean, standard_error } =
-                        Mean::of(&self.learned(share, scale, size, method));
-                    format!("{} ± {}", short(mean), short(standard_error))
-                }));
+                row.extend(
+                    (0..LEARNING.len())
+                        .map(|method| Mean::of(&self.learned(share, scale, size, method)).shown()),
+                );
             }
             table.row(&row);
         }

@@ -124,10 +124,7 @@ impl Runs {
     pub(super) fn conclude(&self, section: &mut Section) {
         let last = self.sizes.len() - 1;
         let mean = |family, at, method| Mean::of(&self.lost(family, at, method));
-        let shown = |family, at, method| {
-            let Mean { mean, standard_error } = mean(family, at, method);
-            format!("{} ± {}", short(mean), short(standard_error))
-        };
+        let shown = |family, at, method| mean(family, at, method).shown();
         let failed = |method| {
             let lost = self.lost(Family::Falling, last, method);
             100.0 * lost.iter().filter(|x| **x > FAILED).count() as f64 / lost.len() as f64
