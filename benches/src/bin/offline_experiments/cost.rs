@@ -24,7 +24,7 @@ use std::time::Instant;
 const N_FEATURES: usize = 64;
 const PER_PROMPT: usize = 10;
 const CANDIDATES: usize = 8;
-/// A stage is repeated for so long, in seconds.
+/// A stage is repeated for so long, in CPU seconds.
 const REPEATED: f64 = 0.1;
 
 const STAGES: [&str; 9] = [
@@ -58,8 +58,10 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Section> {
     let prompts = effort.pick(vec![100, 1000, 10_000, 100_000], vec![10, 20]);
     let candidates = effort.pick(vec![4, 8, 16, 32, 64], vec![4, 8]);
     let fixed = effort.pick(1000, 10);
-    let each =
-        |sizes: Vec<Size>| sizes.into_iter().map(measure).collect::<anyhow::Result<Vec<_>>>();
+    let repeated = effort.pick(REPEATED, 0.0);
+    let each = |sizes: Vec<Size>| -> anyhow::Result<Vec<Measured>> {
+        sizes.into_iter().map(|size| measure(size, repeated)).collect()
+    };
     // The largest last, because memory that was given back may still count.
     let by_candidates =
         each(candidates.into_iter().map(|n| Size { n_prompts: fixed, n_candidates: n }).collect())?;
@@ -124,18 +126,19 @@ impl Problem {
     }
 }
 
-fn measure(size: Size) -> anyhow::Result<Measured> {
+fn measure(size: Size, repeated: f64) -> anyhow::Result<Measured> {
     let wall = Instant::now();
     reset_peak_memory();
     let Problem { features, menus, data } = Problem::draw(size)?;
     let mut seconds = Vec::new();
     let fit = FeatureFit::linear(features, LogisticConfig::default())?;
-    let fitted = timed(&mut seconds, || Ok(fit.fit(&data)?))?;
+    let fitted = timed(repeated, &mut seconds, || Ok(fit.fit(&data)?))?;
     let done = Done(fitted);
     let rules = Rules::uniform(10.0, Scale::Probability, size.n_candidates);
-    let learned = timed(&mut seconds, || learn(&done, Form::Bonus, &rules, &data, &menus))?;
-    timed(&mut seconds, || learn(&done, Form::Greedy, &rules, &data, &menus))?;
-    timed(&mut seconds, || {
+    let learned =
+        timed(repeated, &mut seconds, || learn(&done, Form::Bonus, &rules, &data, &menus))?;
+    timed(repeated, &mut seconds, || learn(&done, Form::Greedy, &rules, &data, &menus))?;
+    timed(repeated, &mut seconds, || {
         let counts = PairCounts::new(&data);
         let plays = plays(&menus, &learned.policies);
         linear_coverage(&done.0.model, &counts, &plays).context("64 parameters are few")
@@ -147,7 +150,7 @@ fn measure(size: Size) -> anyhow::Result<Measured> {
         Baseline::Sppo { steps: 3 },
         Baseline::Inpo { steps: 3 },
     ] {
-        timed(&mut seconds, || {
+        timed(repeated, &mut seconds, || {
             let baselines = Baselines::new(&data, &menus, &rules, rules.eta, rules.scale)?;
             Ok(baselines.learn(baseline, &done.0.model)?)
         })?;
@@ -157,13 +160,17 @@ fn measure(size: Size) -> anyhow::Result<Measured> {
 }
 
 /// The CPU time of a stage, repeated if it is short.
-fn timed<T>(seconds: &mut Vec<f64>, stage: impl Fn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+fn timed<T>(
+    repeated: f64,
+    seconds: &mut Vec<f64>,
+    stage: impl Fn() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let (start, mut n) = (crate::cpu_seconds(), 0_u32);
     loop {
         let result = black_box(stage()?);
         n += 1;
         let spent = crate::cpu_seconds() - start;
-        if spent >= REPEATED {
+        if spent >= repeated {
             seconds.push(spent / f64::from(n));
             return Ok(result);
         }

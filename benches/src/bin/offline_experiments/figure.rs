@@ -1,4 +1,4 @@
-//! Line charts as SVG: panels side by side, bands where 90 % of the seeds are, one legend for all.
+//! Line charts as SVG: panels in rows, bands around curves, one legend for all.
 
 use crate::statistics::{Mean, Spread};
 use anyhow::Context;
@@ -133,6 +133,12 @@ impl Axis {
             Some(_) => (low, high),
             None => (low - 0.05, high + 0.05),
         };
+        if high - low < 2.0 {
+            let decades = ticks(low.floor(), high, 1.0);
+            let places = decades.iter().flat_map(|d| [1.0f64, 2.0, 5.0].map(|m| d + m.log10()));
+            let shown = places.filter(|place| (low..=high).contains(place)).collect();
+            return Span { low, high, ticks: shown };
+        }
         let step = ((high - low) / 7.0).ceil().max(1.0);
         Span { low, high, ticks: ticks((low / step).ceil() * step, high, step) }
     }
@@ -141,11 +147,13 @@ impl Axis {
         if !self.log {
             return format!("{}", (place * 1e9).round() / 1e9).replace('-', "−");
         }
-        let power = place.round();
-        if (-2.0..=4.0).contains(&power) {
-            format!("{}", 10f64.powf(power))
+        let power = place.floor();
+        if (-2.0..5.0).contains(&place) {
+            // One digit, without what rounding adds to it.
+            let digit = (10f64.powf(place - power)).round();
+            format!("{}", digit * 10f64.powf(power))
         } else {
-            format!("1e{power}")
+            format!("1e{}", place.round())
         }
     }
 }
@@ -217,13 +225,17 @@ const LEGEND_LINE: i32 = 22;
 /// The text of an SVG file.
 pub(crate) fn draw(panels: &[Panel]) -> anyhow::Result<String> {
     let n = u32::try_from(panels.len())?;
+    // Four are a square.
+    let columns = if n == 4 { 2 } else { n.min(3) };
+    let rows = n.div_ceil(columns);
     let mut text = String::new();
     {
-        let size = (n * PANEL.0 + LEGEND_WIDTH, PANEL.1);
+        let size = (columns * PANEL.0 + LEGEND_WIDTH, rows * PANEL.1);
         let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
         root.fill(&WHITE)?;
-        let (left, legend) = root.split_horizontally(n * PANEL.0);
-        for (area, panel) in left.split_evenly((1, panels.len())).iter().zip(panels) {
+        let (left, legend) = root.split_horizontally(columns * PANEL.0);
+        for (area, panel) in left.split_evenly((rows as usize, columns as usize)).iter().zip(panels)
+        {
             draw_panel(area, panel).with_context(|| format!("drawing {}", panel.title))?;
         }
         draw_legend(&legend, panels)?;
@@ -332,5 +344,11 @@ mod tests {
         assert!((nice_step(1.0) - 0.2).abs() < 1e-12);
         assert!((nice_step(47.0) - 10.0).abs() < 1e-12);
         assert_eq!(ticks(0.0, 1.0, 0.5), [0.0, 0.5, 1.0]);
+        let axis = Axis::log("n");
+        let span = axis.span([4.0, 64.0].into_iter());
+        let labels: Vec<String> = span.ticks.iter().map(|tick| axis.label(*tick)).collect();
+        assert_eq!(labels, ["5", "10", "20", "50"]);
+        let labels = [-3.0, -2.0, 0.0, 4.0, 6.0].map(|place| axis.label(place));
+        assert_eq!(labels, ["1e-3", "0.01", "1", "10000", "1e6"]);
     }
 }

@@ -23,6 +23,8 @@ const ETAS: [f64; 3] = [1.0, 10.0, 100.0];
 /// Of pictures and samples.
 const SHOWN: usize = 1;
 const FAILURE: f64 = 0.05;
+/// Within what all log-odds are, which the widths of the bonus may use.
+const BOUND: f64 = 2.0;
 /// What stands for infinitely many labels on each pair.
 const POPULATION: f64 = 1e9;
 
@@ -175,6 +177,7 @@ fn learning(
     rules: &Rules,
 ) -> anyhow::Result<Vec<f64>> {
     let fit = TabularFit::for_menus(menus, Confidence::new(1.0 - FAILURE)?);
+    let fit = fit.with_log_odds_bound(BOUND)?;
     let greedy = learn(&fit, Form::Greedy, rules, data, menus)?;
     let bonus = learn(&fit, Form::Bonus, rules, data, menus)?;
     let baselines = Baselines::new(data, menus, rules, rules.eta, rules.scale)?;

@@ -92,7 +92,7 @@ fn main() -> anyhow::Result<()> {
         let (wall, cpu) = (wall.elapsed().as_secs_f64(), cpu_seconds() - cpu);
         println!("repro: {name} took {wall:.1} s, {cpu:.1} s of CPU time");
         write!(page, "## {at}. {}\n\n{}", section.title, section.text)?;
-        writeln!(page, "Computed in {cpu:.0} s of CPU time.\n")?;
+        writeln!(page, "Computed in {cpu:.1} s of CPU time.\n")?;
         for (file, svg) in section.figures {
             fs::write(job.figures.join(file), svg)?;
         }

@@ -53,7 +53,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Section> {
         "{N_PROMPTS} prompts with {N_CANDIDATES} candidates each, every one of the {n_pairs} pairs judged equally often; \
          {} instances and data sets. The truth turns in circles and is bilinear in known features. Three models know \
          it in part: a finite class of {} preferences at distances from 0.0002 to 2 nats of which it is one, a bilinear model \
-         (6 parameters, ‖θ*‖ ≤ {NORM}), and a table that assumes nothing. η is 10 on the scale of probabilities (P) and \
+         (6 parameters, ‖θ*‖ ≤ {NORM:.2}), and a table that assumes nothing. η is 10 on the scale of probabilities (P) and \
          2.5 on that of log-odds; |R*| ≤ {BOUND}; δ = {FAILURE}; the reference is uniform.",
         settings.n_seeds, settings.n_members
     ));

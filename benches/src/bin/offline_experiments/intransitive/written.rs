@@ -1,7 +1,8 @@
 //! What the experiment on intransitivity says.
 
 use super::{
-    ETAS, KNOWING, LEARNING, Measured, N, REFERENCE, SCALES, SHOWN, Settings, example_loss,
+    BOUND, ETAS, FAILURE, KNOWING, LEARNING, Measured, N, REFERENCE, SCALES, SHOWN, Settings,
+    example_loss,
 };
 use crate::figure::{Axis, Curve, Ink, Panel};
 use crate::report::{Section, Table, listed, short};
@@ -16,7 +17,8 @@ pub(super) fn introduce(section: &mut Section, settings: &Settings) {
         "One prompt with {N} candidates, log-odds mixed from scores and a circle, {} instances each; the reference is uniform. The \
          methods know the population (every pair judged infinitely often, alike) or {} labels a pair. Reward-based: Bradley-Terry \
          by maximum likelihood, then π₀ exp(ηr), on log-odds whatever the scale; with the best η' it may choose η' \
-         for each instance by its true loss. DPO and IPO at the optimum of their losses. The Nash policy of the \
+         for each instance by its true loss. DPO and IPO at the optimum of their losses; on one prompt DPO is the \
+         reward-based policy. Samples: win rates, with Hoeffding widths for the bonus (δ = {FAILURE}, |R| ≤ {BOUND}). The Nash policy of the \
          population loses nothing by definition.",
         settings.n_seeds,
         listed(&settings.per_pair.iter().map(ToString::to_string).collect::<Vec<_>>()),

@@ -105,7 +105,7 @@ impl Runs {
                     let lost: Vec<Vec<f64>> = (0..sizes.len())
                         .map(|size| self.values(source, size, (eta, method, 0)))
                         .collect();
-                    Curve::medians(name, Ink::solid(method), &sizes, &lost)
+                    Curve::medians(name, Ink::solid(method), &sizes, &lost).without_band()
                 };
                 panels.push(Panel {
                     title: format!("{}, η = {factor}", of.name),
