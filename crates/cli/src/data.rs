@@ -87,7 +87,8 @@ struct Findings {
     comparisons_a_prompt: [usize; 3],
     candidates_a_prompt: [usize; 3],
     agreement: Option<Agreement>,
-    order: OrderStatistics,
+    /// `None` if the file does not tell which of two responses was shown first.
+    order: Option<OrderStatistics>,
     connectivity: NamedConnectivity,
     transitivity: Option<Transitivity>,
     /// Why there is no test, if there is none.
@@ -197,7 +198,7 @@ fn look(args: &DataCommand, global: &Global, problem: &Problem) -> anyhow::Resul
         comparisons_a_prompt: spread(compared),
         candidates_a_prompt: spread(dataset.menus.iter().map(|menu| menu.len()).collect()),
         agreement: agreement(all),
-        order: order_statistics(all),
+        order: dataset.format.tells_order().then(|| order_statistics(all)),
         connectivity: NamedConnectivity {
             n_responses: graph.n_responses,
             n_pairs: graph.n_pairs,

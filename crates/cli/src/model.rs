@@ -239,6 +239,10 @@ impl ModelArgs {
         let confidence = Confidence::new(self.confidence)?;
         let kind = self.kind(problem);
         self.refuse_idle_options(kind)?;
+        ensure!(
+            !self.order_effect || problem.dataset.format.tells_order(),
+            "--order-effect needs to know which response was shown first, and chosen and rejected pairs do not tell; drop it"
+        );
         let menus = &problem.dataset.menus;
         let ridge = if kind.of_features() { FEATURE_RIDGE } else { ITEM_RIDGE };
         let config = self.logistic(confidence, ridge);

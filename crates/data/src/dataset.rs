@@ -24,6 +24,12 @@ pub enum Format {
 }
 
 impl Format {
+    /// Whether it tells which of two responses was shown first. Chosen and rejected pairs do not; the order in which their
+    /// comparisons name the two says nothing.
+    pub fn tells_order(self) -> bool {
+        matches!(self, Self::Explicit | Self::Battles | Self::Arena)
+    }
+
     /// What its lines look like.
     pub fn fields(self) -> &'static str {
         match self {

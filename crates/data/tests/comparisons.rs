@@ -94,7 +94,15 @@ fn trl_pairs_are_known_by_their_text() {
     assert_eq!(data.format, Format::Trl);
     let hi = vec!["1.chosen", "1.rejected", "3.rejected"];
     assert_eq!(menu_names(&data), [("1", hi), ("4", vec!["4.chosen", "4.rejected"])]);
-    assert_eq!(labels(&data), [1.0; 4]);
+    let winner = |c: &nlhf_core::Comparison| {
+        let id = if c.label.get() > 0.5 { c.first } else { c.second };
+        data.responses.name(id.index()).to_owned()
+    };
+    let winners: Vec<String> = data.comparisons.iter().map(winner).collect();
+    assert_eq!(winners, ["1.chosen", "1.rejected", "4.chosen", "1.chosen"]);
+    // Who is named first does not tell who won.
+    assert!(!data.format.tells_order());
+    assert_eq!(labels(&data)[..3], [1.0, 1.0, 0.0]);
     assert_eq!(data.held_out, [false, true, false, false]);
     assert_eq!(data.n_self_comparisons, 1);
     assert!((data.comparisons[2].weight.get() - 3.0).abs() < 1e-15);

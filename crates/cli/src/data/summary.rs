@@ -90,7 +90,12 @@ fn write_judges(out: &mut String, f: &Findings) -> Result {
 }
 
 fn write_order(out: &mut String, f: &Findings) -> Result {
-    let order = &f.order;
+    let Some(order) = &f.order else {
+        return writeln!(
+            out,
+            "  order         not told: chosen and rejected pairs do not say which was shown first"
+        );
+    };
     if let (Some(first), Some((low, high))) = (order.first_won, order.interval) {
         write!(
             out,
@@ -208,7 +213,8 @@ fn write_next(out: &mut String, args: &DataCommand, f: &Findings) -> Result {
             counted(graph.n_separated, "response")
         ));
     }
-    if f.order.interval.is_some_and(|(low, high)| low > 0.52 || high < 0.48) {
+    let interval = f.order.as_ref().and_then(|order| order.interval);
+    if interval.is_some_and(|(low, high)| low > 0.52 || high < 0.48) {
         steps.push(
             "judges favour a position: --order-effect fits that beside the preference".to_owned(),
         );

@@ -151,15 +151,22 @@ fn write_next(out: &mut String, args: &FitArgs, problem: &Problem, f: &Findings)
         Some(path) => {
             let data = args.data.comparisons.as_ref();
             let data = data.map_or_else(|| "FILE".to_owned(), |path| path.display().to_string());
-            let more = if problem.features.is_some() {
-                " --responses … --response-embeddings …"
-            } else {
-                ""
+            let (more, features) = match (problem.text_features, &problem.features) {
+                (Some(_), _) => (" --text-features", " --text-features"),
+                (None, Some(_)) => {
+                    (" --responses … --response-embeddings …", " --response-embeddings …")
+                }
+                (None, None) => ("", ""),
             };
+            let model = path.display();
             steps.push(format!(
-                "use it: nlhf offline {data}{more} --fitted {} --output policy.jsonl",
-                path.display()
+                "use it: nlhf offline {data}{more} --fitted {model} --output policy.jsonl"
             ));
+            if problem.features.is_some() {
+                steps.push(format!(
+                    "and for candidates never compared: nlhf offline --apply {model} candidates.jsonl{features}"
+                ));
+            }
         }
         None if f.taken_from_file => {}
         None => steps.push("add --output model.json to write the model".to_owned()),

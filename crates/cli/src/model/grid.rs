@@ -34,7 +34,7 @@ pub(crate) fn kinds(problem: &Problem, given: &ModelArgs, all: bool) -> Vec<Choi
     }
     let choice = |kind: ModelKind| Choice { name: kind.name(), args: given.for_kind(kind) };
     let mut choices: Vec<Choice> = kinds.into_iter().map(choice).collect();
-    if !given.order_effect {
+    if !given.order_effect && problem.dataset.format.tells_order() {
         let args = ModelArgs { order_effect: true, ..given.for_kind(ModelKind::BradleyTerry) };
         choices.push(Choice { name: "bradley-terry, order effect".to_owned(), args });
     }

@@ -166,8 +166,9 @@ fn write_contest(
             counted(contest.n_comparisons.unwrap_or(0), "comparison")
         )?;
         write!(out, "{}", contest::render(contest))?;
+        writeln!(out, "\nFound:")?;
         for finding in contest::findings(contest) {
-            writeln!(out, "  {finding}")?;
+            writeln!(out, "  - {finding}")?;
         }
         return Ok(());
     }

@@ -164,7 +164,13 @@ impl Collector {
             // A response that was compared with itself alone is no choice.
             let single = self.options.allow_single_candidates;
             let seen = comparisons.iter().filter(|c| single || c.first != c.second);
-            let seen = seen.flat_map(|c| [(c.prompt, c.first), (c.prompt, c.second)]);
+            // Where a row tells no order, the response that was named first comes first.
+            let ordered = format.tells_order();
+            let seen = seen.flat_map(|c| {
+                let turned = !ordered && c.second < c.first;
+                let (one, other) = if turned { (c.second, c.first) } else { (c.first, c.second) };
+                [(c.prompt, one), (c.prompt, other)]
+            });
             group(prompts.len(), n_responses, seen)
         } else {
             group(prompts.len(), n_responses, listed.iter().copied())

@@ -88,9 +88,24 @@ pub(super) fn read(mut lines: LineReader, collector: &mut Collector) -> Result<F
         let chosen = known.response(prompt, chosen, (line.number, "chosen"), collector);
         let rejected = known.response(prompt, rejected, (line.number, "rejected"), collector);
         let judgement = Judgement { weight, annotator, split, line: place.line };
-        collector.push((prompt, chosen, rejected), label, &judgement);
+        let (first, second, label) = unordered(prompt, chosen, rejected, label);
+        collector.push((prompt, first, second), label, &judgement);
     }
     Ok(format.unwrap_or(Format::Trl))
+}
+
+/// A pair and its label in an order that has nothing to do with who won: nobody says which answer was shown first, and
+/// with the chosen one first the order would explain every label.
+fn unordered(
+    prompt: PromptId,
+    chosen: ResponseId,
+    rejected: ResponseId,
+    label: Label,
+) -> (ResponseId, ResponseId, Label) {
+    let (low, high) = (chosen.min(rejected), chosen.max(rejected));
+    let turned = (prompt.index() + low.index() + high.index()).is_multiple_of(2);
+    let (first, second) = if turned { (high, low) } else { (low, high) };
+    (first, second, if first == chosen { label } else { label.swapped() })
 }
 
 impl Row<'_> {
