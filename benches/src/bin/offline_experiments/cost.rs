@@ -57,7 +57,7 @@ struct Measured {
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Section> {
     let prompts = effort.pick(vec![100, 1000, 10_000, 100_000], vec![10, 20]);
     let candidates = effort.pick(vec![4, 8, 16, 32, 64], vec![4, 8]);
-    let fixed = effort.pick(1000, 10);
+    let fixed = effort.pick(500, 10);
     let repeated = effort.pick(REPEATED, 0.0);
     let each = |sizes: Vec<Size>| -> anyhow::Result<Vec<Measured>> {
         sizes.into_iter().map(|size| measure(size, repeated)).collect()

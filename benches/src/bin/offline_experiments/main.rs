@@ -97,7 +97,7 @@ fn main() -> anyhow::Result<()> {
             fs::write(job.figures.join(file), svg)?;
         }
     }
-    fs::write(&job.page, page)?;
+    fs::write(&job.page, page.trim_end().to_owned() + "\n")?;
     Ok(())
 }
 
