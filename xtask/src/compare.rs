@@ -231,8 +231,8 @@ fn write(out: &Path, text: &str, start: Instant) -> TaskResult {
     Ok(())
 }
 
-/// Builds our side in release mode and says where it is.
-fn build(root: &Path, program: &str) -> TaskResult<PathBuf> {
+/// Builds a program of the benches in release mode and says where it is.
+pub(crate) fn build(root: &Path, program: &str) -> TaskResult<PathBuf> {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
     let status = Command::new(cargo_program())
         .args(["build", "--locked", "--release", "--package", "nlhf-benches"])

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::TaskResult;
 use crate::ci::cargo_program;
 
+mod offline;
 mod preference;
 mod preference_report;
 
@@ -20,10 +21,17 @@ Usage: cargo xtask repro <EXPERIMENT> [OPTIONS]
 
 Experiments:
   preference       Models of preferences on real data; writes docs/results/preference.md
+  offline          Offline learning: bounds, pessimism and greedy, baselines, cost; writes docs/results/offline.md
+                   and its pictures beside it in offline/
 
 Options:
   --data FOLDER    Where the data are (required by preference): see below
   --out PATH       Where the result goes (default as above)
+  --only NAME      Of offline only this one; may be given several times: rate, unilateral, impossible, intransitive,
+                   resampled, cost
+
+Without --data offline leaves out the experiment on public tables. What is not whole goes to target/repro unless
+--out is given.
 
 preference reads public sets, which are not a part of this project, from FOLDER:
   oasst/   battles.csv; prompts.jsonl, prompt_embeddings.npy     artidoro/qlora (MIT), OASST1 (Apache-2.0)
@@ -31,43 +39,75 @@ preference reads public sets, which are not a part of this project, from FOLDER:
   people/  the same                                              dustalov/llmfao (CC BY 4.0), PandaLM, LLMBar
   matrices/ rrps_bots43, pokemon_types_battles18, llmfao_crowd59, llmfao_gpt4_59 (.csv, and _n.npy with
            numbers of comparisons)                               open_spiel (Apache-2.0), Kaggle, llmfao
+offline reads the first two of matrices/ (.npy).
+
 Exit codes: 0 written; 1 something is missing or failed.";
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Options {
-    experiment: String,
+    experiment: Experiment,
     data: Option<PathBuf>,
     out: Option<PathBuf>,
+    only: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Experiment {
+    #[default]
+    Preference,
+    Offline,
 }
 
 impl Options {
     pub(crate) fn parse(arguments: &[&str]) -> Result<Self, String> {
         let mut options = Options::default();
+        let mut experiment = None;
         let mut rest = arguments.iter();
         while let Some(&argument) = rest.next() {
             let mut value = || rest.next().copied().ok_or(format!("`{argument}` needs a value"));
             match argument {
                 "--data" => options.data = Some(value()?.into()),
                 "--out" => options.out = Some(value()?.into()),
-                "preference" => argument.clone_into(&mut options.experiment),
+                "--only" => options.only.push(value()?.to_owned()),
+                "preference" => experiment = Some(Experiment::Preference),
+                "offline" => experiment = Some(Experiment::Offline),
                 other => return Err(format!("`repro` has no argument `{other}`")),
             }
         }
-        if options.experiment.is_empty() {
-            return Err("`repro` needs the name of an experiment".to_owned());
+        options.experiment = experiment.ok_or("`repro` needs the name of an experiment")?;
+        if options.experiment == Experiment::Preference && !options.only.is_empty() {
+            return Err("`--only` is an option of `repro offline`".to_owned());
         }
         Ok(options)
+    }
+
+    /// Where the result goes: to the published ones only if it is whole.
+    fn out(&self, root: &Path) -> PathBuf {
+        let (name, whole) = match self.experiment {
+            Experiment::Preference => ("preference.md", true),
+            Experiment::Offline => ("offline.md", self.data.is_some() && self.only.is_empty()),
+        };
+        let folder = if whole { "docs/results" } else { "target/repro" };
+        self.out.clone().unwrap_or_else(|| root.join(folder).join(name))
     }
 }
 
 pub(crate) fn run(root: &Path, options: &Options) -> TaskResult {
-    let out = options.out.clone().unwrap_or_else(|| root.join("docs/results/preference.md"));
-    let data =
-        options.data.as_deref().ok_or("--data FOLDER is required: `repro --help` says of what")?;
-    let work = root.join("target/repro");
+    let (out, work) = (options.out(root), root.join("target/repro"));
     fs::create_dir_all(&work)?;
-    let text = preference::run(&Nlhf::build(root)?, data, &work)?;
+    let text = match options.experiment {
+        Experiment::Preference => {
+            let data = options.data.as_deref();
+            let data = data.ok_or("--data FOLDER is required: `repro --help` says of what")?;
+            preference::run(&Nlhf::build(root)?, data, &work)?
+        }
+        Experiment::Offline => {
+            let folder = out.parent().ok_or("--out must be a file")?;
+            let data = options.data.as_deref();
+            offline::run(root, data, &options.only, &folder.join("offline"), &work)?
+        }
+    };
     fs::write(&out, text)?;
     println!("repro: wrote {}", out.display());
     Ok(())
@@ -123,5 +163,21 @@ mod tests {
         assert!(Options::parse(&[]).unwrap_err().contains("name of an experiment"));
         assert!(Options::parse(&["alchemy"]).unwrap_err().contains("`alchemy`"));
         assert!(Options::parse(&["--data"]).unwrap_err().contains("needs a value"));
+        let only = ["offline", "--only", "rate", "--only", "cost"];
+        assert_eq!(Options::parse(&only).unwrap().only, ["rate", "cost"]);
+        assert!(Options::parse(&["preference", "--only", "x"]).unwrap_err().contains("offline"));
+    }
+
+    #[test]
+    fn only_whole_results_are_published() {
+        let out = |line: &str| {
+            let arguments: Vec<&str> = line.split(' ').collect();
+            Options::parse(&arguments).unwrap().out(Path::new("/r"))
+        };
+        assert_eq!(out("offline --data x"), Path::new("/r/docs/results/offline.md"));
+        assert_eq!(out("offline"), Path::new("/r/target/repro/offline.md"));
+        assert_eq!(out("offline --data x --only rate"), Path::new("/r/target/repro/offline.md"));
+        assert_eq!(out("offline --out y.md"), Path::new("y.md"));
+        assert_eq!(out("preference --data x"), Path::new("/r/docs/results/preference.md"));
     }
 }
