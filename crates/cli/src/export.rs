@@ -92,6 +92,9 @@ enum Pairs {
     BestWorst,
 }
 
+/// What rounding makes of ties, in nats.
+const DEFAULT_MIN_MARGIN: f64 = 1e-6;
+
 const AFTER_HELP: &str = "\
 Examples:
   nlhf offline pairs.jsonl --output policy.jsonl
@@ -120,7 +123,7 @@ weights, a line an answer:
 
 csv, a row a prompt:
   prompt_id, response_id, probability, log_ratio_nats, n_candidates,
-  suboptimality_bound (empty if unknown, inf if unbounded), and prompt and
+  suboptimality_bound (empty if there is none), and prompt and
   response if texts are given; messages as one text with roles before them";
 
 pub(crate) fn parse_nats(text: &str) -> Result<f64, String> {
@@ -194,7 +197,7 @@ fn pair_rules(args: &ExportArgs) -> anyhow::Result<PairRules> {
             Pairs::Adjacent => PairChoice::Adjacent,
             Pairs::BestWorst => PairChoice::BestWorst,
         },
-        min_margin_nats: min_margin.unwrap_or(1e-6),
+        min_margin_nats: min_margin.unwrap_or(DEFAULT_MIN_MARGIN),
         max_margin_nats: max_margin.unwrap_or(20.0),
     };
     ensure!(

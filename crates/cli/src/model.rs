@@ -297,7 +297,7 @@ impl ModelArgs {
     }
 
     /// Resampled fits behind the widths; 0 for those of a formula.
-    fn replicates(&self, kind: ModelKind) -> u32 {
+    pub(crate) fn replicates(&self, kind: ModelKind) -> u32 {
         let default = if kind.of_planes() { REPLICATES } else { 0 };
         if self.widths { self.bootstrap.unwrap_or(default) } else { 0 }
     }

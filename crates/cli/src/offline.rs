@@ -120,8 +120,8 @@ Written to --output, a line a prompt:
   prompt_id, response_ids, probabilities, log_probabilities
   value                what the policy is worth at least against a best
                        competitor, if what the bound rests on holds (1/2 is
-                       even on the scale probability, 0 on log-odds); without
-                       pessimism, in the game of the estimate
+                       even on the scale probability, 0 on log-odds); where
+                       there is no bound, in the game that was solved
   duality_gap          distance from the equilibrium of the game that was
                        solved; 0 is exact
   suboptimality_bound  the most that a best competitor gains against it, both

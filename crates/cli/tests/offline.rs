@@ -40,6 +40,14 @@ fn circles(prompts: usize, votes: usize, share: f64) -> String {
     text
 }
 
+/// The same of responses that nobody else names.
+fn votes_of_others() -> String {
+    circles(3, 20, 0.9)
+        .replace("\"a\"", "\"x\"")
+        .replace("\"b\"", "\"y\"")
+        .replace("\"c\"", "\"z\"")
+}
+
 /// Pairs of texts in which answers of more `good` win.
 fn texts() -> String {
     let mut text = String::new();
@@ -109,7 +117,9 @@ fn saved_models_make_a_class_and_resampled_fits_a_version_space() {
     );
     let even = room.file("even.jsonl", &circles(3, 60, 0.5));
     let mut class = Vec::new();
-    for (name, data) in [("circle", &votes), ("straight", &straight), ("even", &even)] {
+    // Chosen without the votes that they are held against.
+    let like = room.file("like.jsonl", &circles(3, 61, 0.8));
+    for (name, data) in [("circle", &like), ("straight", &straight), ("even", &even)] {
         let model = room.path(&format!("{name}.json"));
         let model = model.to_str().unwrap().to_owned();
         run(&["fit", data, "--model", "tabular", "--folds", "0", "--output", &model]);
@@ -130,6 +140,14 @@ fn saved_models_make_a_class_and_resampled_fits_a_version_space() {
     // A class without the truth: the circle is told from both others.
     let shown = run(&[&["offline", &votes][..], &class[2..]].concat());
     assert!(shown.contains("MISFIT"), "{shown}");
+
+    let own = room.path("own.json");
+    let own = own.to_str().unwrap();
+    run(&["fit", &votes, "--model", "tabular", "--folds", "0", "--output", own]);
+    assert_refused(&nlhf(&["offline", &votes, "--class", own]), "this model was fitted to them");
+    let strange = room.file("strange.jsonl", &votes_of_others());
+    run(&["fit", &strange, "--model", "tabular", "--folds", "0", "--output", own]);
+    assert_refused(&nlhf(&["offline", &votes, "--class", own]), "knows none of those");
 
     let ensemble = ["offline", &votes, "--pessimism", "version-space", "--report"];
     let shown = run(&[&ensemble[..], &[report.to_str().unwrap()]].concat());
@@ -209,6 +227,53 @@ fn extremes_are_answered_and_no_bound_is_claimed_without_widths() {
             assert!(shown.contains("2 of 2 converged"), "{eta} {pessimism}: {shown}");
         }
     }
-    let shown = run(&["offline", &votes, "--model", "bradley-terry", "--beta", "0"]);
+    let policy = room.path("policy.jsonl");
+    let bold = ["offline", &votes, "--model", "bradley-terry", "--beta", "0", "--output"];
+    let shown = run(&[&bold[..], &[policy.to_str().unwrap()]].concat());
     assert!(shown.contains("none: --beta 0 takes the estimate at its word"), "{shown}");
+    assert!(read_json_lines(&policy).iter().all(|line| line["suboptimality_bound"].is_null()));
+}
+
+#[test]
+fn where_nothing_was_compared_nothing_is_known() {
+    let room = Room::new();
+    let votes = room.file("votes.jsonl", &circles(2, 40, 0.8));
+    let mut list = String::new();
+    for x in 0..3 {
+        for a in ["a", "b", "c"] {
+            let _ = writeln!(list, "{{\"prompt_id\":\"p{x}\",\"response_id\":\"p{x}{a}\"}}");
+        }
+    }
+    let responses = room.file("responses.jsonl", &list);
+    let named: String = (0..2)
+        .flat_map(|x| {
+            let of = format!("\"p{x}\"");
+            let lines = std::fs::read_to_string(&votes).unwrap();
+            let own = lines.lines().filter(|line| line.contains(&of));
+            let rename = |line: &str| {
+                ["a", "b", "c"].iter().fold(line.to_owned(), |line, a| {
+                    line.replace(&format!("id\":\"{a}\""), &format!("id\":\"p{x}{a}\""))
+                })
+            };
+            own.map(|line| rename(line) + "\n").collect::<Vec<_>>()
+        })
+        .collect();
+    let named = room.file("named.jsonl", &named);
+    let report = room.path("report.json");
+    for (more, bound) in [
+        (vec!["--pessimism", "version-space"], None),
+        (vec!["--bootstrap", "30"], Some(0.3)),
+        (vec!["--model", "low-rank"], Some(0.3)),
+        (vec!["--model", "tabular"], Some(0.3)),
+    ] {
+        let offline = ["offline", &named, "--responses", &responses, "--report"];
+        let shown = run(&[&offline[..], &[report.to_str().unwrap()], &more].concat());
+        let found = json(&report)["prompts"][2]["suboptimality_bound"].as_f64();
+        match bound {
+            None => {
+                assert!(found.is_none() && shown.contains("nothing is known on 1 of 3"), "{shown}");
+            }
+            Some(least) => assert!(found.unwrap() > least, "{more:?}: {found:?}"),
+        }
+    }
 }

@@ -163,6 +163,11 @@ impl OfflineLearner {
         Ok(Self { config, solver })
     }
 
+    /// The settings.
+    pub fn config(&self) -> &OfflineConfig {
+        &self.config
+    }
+
     /// With another solver, which brings a tolerance of its own.
     #[must_use]
     pub fn with_solver(mut self, solver: Arc<dyn NashSolver>) -> Self {
@@ -203,7 +208,8 @@ impl OfflineLearner {
             Pessimism::VersionSpace => {
                 let space = model.version_space();
                 let space = space.ok_or(OfflineError::NoVersionSpace { model: fit.name() })?;
-                let ensemble = Ensemble::new(data.menus, space, data.reference, &self.config);
+                let ensemble =
+                    Ensemble::new(data.menus, model, space, data.reference, &self.config);
                 let mut together = ensemble.solve()?;
                 let policy = project(class, data.menus, &together.prompts)?;
                 let played: Vec<Distribution> =

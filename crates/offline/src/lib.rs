@@ -19,6 +19,7 @@ mod config;
 mod contest;
 mod evidence;
 mod learner;
+mod repetitions;
 mod report;
 mod reward_based;
 mod solving;

@@ -16,8 +16,8 @@ pub struct PromptReport {
     /// Value and gap of the two in the game that was solved, recomputed from them.
     pub certificate: Certificate,
     /// What the policy is worth in the game that was solved, against a competitor that responds best there, with the offset of
-    /// the scale: ½ is even on the scale of probabilities, 0 on that of log-odds. With pessimism the true worth is no
-    /// less, with the confidence of the widths or of the version space.
+    /// the scale: ½ is even on the scale of probabilities, 0 on that of log-odds. Where there is a bound the true
+    /// worth is no less, with the confidence of the widths or of the version space.
     pub value: f64,
     /// The most that a best competitor gains against the policy if both pay 1/η a nat for leaving the reference, in units of
     /// the payoff and with that confidence: `sub(π)` is no larger. `None` without pessimism, or with widths of zero.
@@ -45,6 +45,9 @@ pub struct PromptReport {
 pub struct VersionSpaceReport {
     /// Preferences that the data leave open.
     pub n_preferences: usize,
+    /// Prompts of which nothing is known: all preferences of the set agree, because no comparison tells them apart. They have no
+    /// bound of their own, and count as even in those of all together.
+    pub n_untold: usize,
     /// The place and the weight of those that the policy is held against; all others make it look no worse.
     pub weights: Vec<(usize, f64)>,
     /// What no policy exceeds less what this one reaches, on average over prompts and in units of the payoff.
@@ -92,10 +95,10 @@ impl OfflineReport {
     /// The bound on the mean suboptimality over the prompts; `None` without pessimism or prompts.
     ///
     /// In the version-space form it is smaller than the mean of the prompts' own bounds, because one preference holds on
-    /// all of them.
+    /// all of them, and is about the prompts of which something is known.
     pub fn mean_suboptimality_bound(&self) -> Option<f64> {
         if let Some(found) = &self.version_space {
-            return Some(found.suboptimality_bound);
+            return self.told(found).map(|share| found.suboptimality_bound / share);
         }
         self.mean(|prompt| prompt.suboptimality_bound)
     }
@@ -103,9 +106,15 @@ impl OfflineReport {
     /// The same for the exploitability, without the KL terms.
     pub fn mean_exploitability_bound(&self) -> Option<f64> {
         if let Some(found) = &self.version_space {
-            return Some(found.exploitability_bound);
+            return self.told(found).map(|share| found.exploitability_bound / share);
         }
         self.mean(|prompt| prompt.exploitability_bound)
+    }
+
+    /// The share of prompts of which something is known; `None` if it is none.
+    fn told(&self, found: &VersionSpaceReport) -> Option<f64> {
+        let n = self.prompts.len() - found.n_untold;
+        (n > 0).then(|| n as f64 / self.prompts.len() as f64)
     }
 
     fn mean(&self, bound: impl Fn(&PromptReport) -> Option<f64>) -> Option<f64> {

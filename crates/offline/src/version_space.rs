@@ -7,7 +7,9 @@
 
 use crate::solving::{Found, best_gain};
 use crate::{OfflineConfig, OfflineError, VersionSpaceReport};
-use nlhf_core::{DenseGame, Distribution, Menus, Policy, Status, VersionSpace};
+use nlhf_core::{
+    ConfidenceWidth, DenseGame, Distribution, Menu, Menus, Policy, Status, VersionSpace,
+};
 use nlhf_nash::{Context, VersionSpaceCertificate, VersionSpaceError, VersionSpaceGame};
 use rayon::prelude::*;
 
@@ -17,7 +19,11 @@ pub(crate) struct Ensemble<'a> {
     space: &'a dyn VersionSpace,
     config: &'a OfflineConfig,
     contexts: Vec<Context>,
+    /// The widths of a menu.
+    widths: Widths<'a>,
 }
+
+type Widths<'a> = Box<dyn Fn(Menu<'_>) -> Vec<f64> + Sync + 'a>;
 
 /// What was found for all prompts at once.
 pub(crate) struct Together {
@@ -37,13 +43,15 @@ struct How {
 impl<'a> Ensemble<'a> {
     pub(crate) fn new(
         menus: &'a Menus,
+        model: &'a impl ConfidenceWidth,
         space: &'a dyn VersionSpace,
         reference: &dyn Policy,
         config: &'a OfflineConfig,
     ) -> Self {
         let weight = 1.0 / menus.len() as f64;
         let context = |menu| Context { weight, reference: reference.distribution(menu) };
-        Self { menus, space, config, contexts: menus.iter().map(context).collect() }
+        let widths = Box::new(|menu: Menu<'_>| model.widths(menu, config.scale));
+        Self { menus, space, config, contexts: menus.iter().map(context).collect(), widths }
     }
 
     pub(crate) fn solve(&self) -> Result<Together, OfflineError> {
@@ -70,6 +78,7 @@ impl<'a> Ensemble<'a> {
         policies: Vec<Distribution>,
         certificate: VersionSpaceCertificate,
     ) -> Together {
+        let told = self.told();
         let (by_prompt, exploitability_bound) = self.best_gains(&policies);
         let VersionSpaceCertificate {
             opponents, by_context, shortfalls, duality_gap, value, ..
@@ -77,25 +86,47 @@ impl<'a> Ensemble<'a> {
         let counted = weights.iter().copied().enumerate().filter(|(_, weight)| *weight > 0.0);
         let report = VersionSpaceReport {
             n_preferences: self.space.n_preferences(),
+            n_untold: told.iter().filter(|told| !**told).count(),
             weights: counted.collect(),
             duality_gap,
             suboptimality_bound: (-value).max(0.0),
             exploitability_bound,
         };
-        let bounds = shortfalls.by_context().iter().zip(by_prompt);
+        let bounds = shortfalls.by_context().iter().zip(by_prompt).zip(told);
         let all = policies.into_iter().zip(opponents).zip(by_context).zip(bounds);
-        let found = |(((policy, opponent), certificate), (bound, gain)): (_, (&f64, f64))| Found {
+        let found = |(((policy, opponent), certificate), ((bound, gain), told)): (
+            _,
+            ((&f64, f64), bool),
+        )| Found {
             policy,
             opponent,
             certificate,
-            suboptimality_bound: Some(*bound),
-            exploitability_bound: Some(gain),
+            suboptimality_bound: told.then_some(*bound),
+            exploitability_bound: told.then_some(gain),
             expected_width: None,
             status: how.status,
             method: "version-space",
             iterations: how.iterations,
         };
         Together { prompts: all.map(found).collect(), weights, report, how }
+    }
+
+    /// Whether anything is known of each prompt: not where all preferences agree and the model's widths say that none of
+    /// them could tell.
+    fn told(&self) -> Vec<bool> {
+        let scale = self.config.scale;
+        let told = |at: usize| {
+            let menu = self.menus.get(at);
+            let game = |r| self.space.preference_game(r, menu, scale);
+            let first = game(0);
+            let apart = |(a, b): (&f64, &f64)| a.to_bits() != b.to_bits();
+            let differs = |r| game(r).entries().iter().zip(first.entries()).any(apart);
+            let n = self.space.n_preferences();
+            n == 1
+                || (1..n).any(differs)
+                || (self.widths)(menu).into_iter().all(|width| width == 0.0)
+        };
+        (0..self.menus.len()).into_par_iter().map(told).collect()
     }
 
     /// What the best single response gains without the KL terms: the most under any preference of each prompt by

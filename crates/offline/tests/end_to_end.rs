@@ -100,6 +100,37 @@ fn elliptical_bounds_hold_too() {
 }
 
 #[test]
+fn so_many_labels_halve_the_bound() {
+    let truth = crowd(6);
+    let menus = truth.menus();
+    let learner = OfflineLearner::new(OfflineConfig::default()).unwrap();
+    let bound = |per_pair: u32| {
+        let judged = truth.comparisons(per_pair, SeedTree::new(3));
+        let fit = tabular(menus);
+        let data = data(&judged, menus);
+        let times = learner.repetitions_to_halve(data, &fit, &TabularClass).unwrap().unwrap();
+        let learned = learner.learn(data, &fit, &TabularClass, &mut ()).unwrap();
+        (learned.report.mean_suboptimality_bound().unwrap(), times)
+    };
+    // Hoeffding's widths fall with the square root, up to what the added halves move and what is clipped.
+    let (before, times) = bound(400);
+    assert!((3.0..5.0).contains(&times), "{times}");
+    // Fresh labels do as repeated ones promise.
+    let (after, _) = bound(1600);
+    assert!((after / before - (times / 4.0).sqrt() / 2.0).abs() < 0.05, "{before} and {after}");
+    // Where a few labels a pair leave everything open, the first more do nothing.
+    let (_, times) = bound(1);
+    assert!(times > 8.0, "{times}");
+
+    let none = OfflineConfig::default().with_pessimism(Pessimism::None);
+    let greedy = OfflineLearner::new(none).unwrap();
+    let judged = truth.comparisons(5, SeedTree::new(3));
+    let fit = tabular(menus);
+    let found = greedy.repetitions_to_halve(data(&judged, menus), &fit, &TabularClass).unwrap();
+    assert_eq!(found, None);
+}
+
+#[test]
 fn greedy_obeys_its_own_bound() {
     // sub(π̂) ≤ (η/2) ‖Eπ̂‖∞², E = A − Â: the perturbation identity, corollary (i).
     let truth = crowd(5);

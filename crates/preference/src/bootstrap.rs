@@ -5,9 +5,9 @@
 //! c = the level-quantile over b of max over the compared pairs |R_b − R̂| / s,   width = c s
 //! ```
 //! The quantile of the largest deviation makes the intervals hold for all compared pairs at once. That is true in the
-//! limit of many comparisons and no guarantee before, other than the theory's widths: a pair on which all
-//! resamples agree, because none could tell, gets a width of zero. A ridge biases every member alike, which
-//! the widths do not see. Resampling as in [`Cluster`]. Source: Efron (1979); for the largest deviation Romano and
+//! limit of many comparisons and no guarantee before, other than the theory's widths. A pair on which all
+//! resamples agree to the last bit is one that no comparison tells of: its width is all that the bound on log-odds allows.
+//! A ridge biases every member alike, which the widths do not see. Resampling as in [`Cluster`]. Source: Efron (1979); for the largest deviation Romano and
 //! Wolf (2005).
 
 use crate::Cluster;
@@ -58,6 +58,9 @@ impl<F: FitPreference> BootstrapFit<F> {
     }
 }
 
+/// What stands for a bound on log-odds where none is stated: certainty on the scale of probabilities.
+const UNBOUNDED: f64 = 50.0;
+
 /// A model and its resampled copies.
 #[derive(Debug, Clone)]
 pub struct BootstrapModel<M> {
@@ -92,7 +95,8 @@ impl<M: PreferenceModel> BootstrapModel<M> {
     }
 
     fn capped(&self, error: f64, log_odds: f64) -> f64 {
-        (self.multiplier * error).min(self.log_odds_bound + log_odds.abs())
+        let most = self.log_odds_bound.min(UNBOUNDED) + log_odds.abs();
+        if error == 0.0 { most } else { (self.multiplier * error).min(most) }
     }
 
     /// The same model with its members seen in another way.

@@ -140,7 +140,8 @@ impl Export<'_> {
                 probability,
                 log_ratio_nats: self.log_ratios[position][best],
                 n_candidates: menu.len(),
-                suboptimality_bound: self.named.suboptimality_bounds[position],
+                suboptimality_bound: self.named.suboptimality_bounds[position]
+                    .filter(|bound| bound.is_finite()),
                 prompt,
                 response,
             }

@@ -1,5 +1,6 @@
 //! What is said about an export once it is written.
 
+use super::DEFAULT_MIN_MARGIN;
 use super::ExportArgs;
 use super::lines::{PairFigures, WeightFigures, Written};
 use super::wording::Wording;
@@ -94,7 +95,12 @@ fn write_pairs(
     if pairs.n_pairs == 0 {
         writeln!(
             out,
-            "  The policy is its reference: there is nothing to train on. nlhf offline says why."
+            "  {}",
+            if rules.min_margin_nats > DEFAULT_MIN_MARGIN {
+                "No margin is as large as --min-margin: there is nothing left to train on."
+            } else {
+                "The policy is its reference: there is nothing to train on. nlhf offline says why."
+            }
         )?;
     }
     Ok(())

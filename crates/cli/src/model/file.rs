@@ -115,8 +115,8 @@ impl AlreadyFitted {
         Ok(Self { fitted: Fitted { model, evidence }, kind })
     }
 
-    pub(crate) fn into_model(self) -> AnyModel {
-        self.fitted.model
+    pub(crate) fn into_fitted(self) -> Fitted<AnyModel> {
+        self.fitted
     }
 }
 

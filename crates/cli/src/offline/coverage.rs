@@ -59,7 +59,7 @@ pub(super) fn named<'a>(problem: &'a Problem, coverage: &'a Coverage) -> NamedCo
         effective_labels: finite(coverage.effective_labels()),
         labels_to_halve: coverage.labels_to_halve,
         n_uncovered: coverage.n_uncovered,
-        uncovered_share: coverage.uncovered_share,
+        uncovered_share: coverage.uncovered_share.max(0.0),
         carriers: coverage.carriers.iter().map(pair).collect(),
         missing: coverage.missing.iter().map(pair).collect(),
         directions: &coverage.directions,
@@ -110,8 +110,8 @@ fn worth(labels: f64) -> String {
     if labels < 10.0 { format!("{labels:.1}") } else { whole(labels) }
 }
 
-/// What to collect next, as steps.
-pub(super) fn steps(problem: &Problem, coverage: &Coverage) -> Vec<String> {
+/// What to collect next, as steps; how many labels only where there is a bound that they tighten.
+pub(super) fn steps(problem: &Problem, coverage: &Coverage, bounded: bool) -> Vec<String> {
     let mut steps = Vec::new();
     let names = |carriers: &[Carrier]| -> String {
         let told = carriers.iter().take(TOLD).map(|carrier| {
@@ -127,9 +127,9 @@ pub(super) fn steps(problem: &Problem, coverage: &Coverage) -> Vec<String> {
             names(&coverage.missing)
         ));
     }
-    if let Some(labels) = coverage.labels_to_halve {
+    if let Some(labels) = coverage.labels_to_halve.filter(|_| bounded) {
         steps.push(format!(
-            "about {} further labels bring C a label to a quarter, and half of what the theorem promises, √(C/|D|); the pairs that carry most: {}",
+            "placed best, about {} further labels bring C a label to a quarter, and to half what the theorem promises, √(C/|D|); the pairs that carry most: {}",
             whole(labels),
             names(&coverage.carriers)
         ));
@@ -154,7 +154,7 @@ pub(super) fn steps(problem: &Problem, coverage: &Coverage) -> Vec<String> {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of labels")]
-fn whole(labels: f64) -> String {
+pub(super) fn whole(labels: f64) -> String {
     count(labels.round().max(0.0) as usize)
 }
 

@@ -6,25 +6,32 @@ use crate::input::Problem;
 use crate::model::WithFit;
 use crate::model::file::AlreadyFitted;
 use crate::progress::Progress;
-use nlhf::core::{Confidence, ConfidenceWidth, FitPreference, Policy, SeedTree, Weight};
+use crate::render::counted;
+use anyhow::{bail, ensure};
+use nlhf::core::{
+    Confidence, ConfidenceWidth, FitPreference, Menus, Policy, PreferenceModel, SeedTree, Weight,
+};
 use nlhf::offline::{
     Baselines, Contest, ContestConfig, ContestData, ContestEvent, Entrant, FittedJudge, Judge,
-    JudgeConfig, OfflineConfig, OfflineData, OfflineEvent, OfflineLearner, OfflineReport,
-    WinShareFit,
+    JudgeConfig, OfflineConfig, OfflineData, OfflineError, OfflineEvent, OfflineLearner,
+    OfflineReport, WinShareFit,
 };
 use nlhf::policy::TabularClass;
 use nlhf::preference::evidence::{Misfit, misfit};
 use nlhf::preference::{
-    AnyModel, Coverage, FiniteClassFit, PairCounts, Play, coverage, finite_coverage,
+    AnyModel, Coverage, FiniteClassFit, PairCounts, Play, coverage, evaluate, finite_coverage,
 };
+use std::f64::consts::LN_2;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What was learned, whichever model it was learned with.
 pub(super) struct Learned {
     pub(super) report: OfflineReport,
     /// How well the comparisons cover the policy, for classes of preferences that have a formula.
     pub(super) coverage: Option<Coverage>,
+    /// How many times the comparisons there are would halve the bound, where few prompts let it be tried.
+    pub(super) times_to_halve: Option<f64>,
     /// Whether the comparisons contradict the model.
     pub(super) misfit: Option<Misfit>,
     /// The policy beside what other methods learn from the same comparisons.
@@ -46,7 +53,7 @@ pub(super) fn learn(
         return learn.call(AlreadyFitted::read(path, problem)?);
     }
     if !args.class.is_empty() {
-        let read = |path: &PathBuf| Ok(AlreadyFitted::read(path, problem)?.into_model());
+        let read = |path: &PathBuf| class_member(path, problem);
         let members: anyhow::Result<Vec<AnyModel>> = args.class.iter().map(read).collect();
         let confidence = Confidence::new(args.model.confidence)?;
         let fit = FiniteClassFit::new(members?, confidence)?;
@@ -59,6 +66,39 @@ pub(super) fn learn(
         model.bootstrap.get_or_insert(ENSEMBLE);
     }
     model.with_fit(problem, 1, learn)
+}
+
+/// Candidates up to which it is tried how many labels would halve the bound.
+const TRIED: usize = 4096;
+/// Log-losses of one model on one data set are no further apart, whatever the order of the sum.
+const SAME_NATS: f64 = 1e-9;
+
+/// A member of a class, if it can be the truth of these comparisons and was chosen without them.
+fn class_member(path: &Path, problem: &Problem) -> anyhow::Result<AnyModel> {
+    let fitted = AlreadyFitted::read(path, problem)?.into_fitted();
+    let shown = path.display();
+    let (model, evidence) = (fitted.model, fitted.evidence);
+    if let Some(seen) = evaluate(&model, problem.training()) {
+        // All comparisons of the file, or those of its training splits.
+        // A model that takes everything for even has the loss of a coin on all.
+        let same = (seen.log_loss_nats - evidence.log_loss_nats).abs() <= SAME_NATS
+            && seen.log_loss_nats < LN_2 - SAME_NATS
+            && seen.n_comparisons == evidence.n_comparisons;
+        ensure!(
+            !same,
+            "{shown}: a member of a class must be chosen without these comparisons, but this model was fitted to them, \
+             and is likelier than the truth: fit it to others, or give it to --fitted"
+        );
+        let even = problem
+            .training()
+            .iter()
+            .all(|c| c.first == c.second || model.log_odds(c.prompt, c.first, c.second) == 0.0);
+        ensure!(
+            !even || evidence.log_loss_nats >= LN_2 - SAME_NATS,
+            "{shown}: expected a model of these responses, found one that knows none of those that were compared"
+        );
+    }
+    Ok(model)
 }
 
 /// Fits and learns with whichever fit it is called with.
@@ -114,11 +154,22 @@ impl Learn<'_> {
             reference: self.reference,
         };
         let learner = OfflineLearner::new(config.clone())?;
-        let result = learner.learn(data, fit, &TabularClass, &mut watch)?;
+        let result = match learner.learn(data, fit, &TabularClass, &mut watch) {
+            Err(error @ OfflineError::NoVersionSpace { .. }) => {
+                bail!("{error} (--bootstrap N makes an ensemble, --class MODEL.json names a class)")
+            }
+            learned => learned?,
+        };
         bar.finish();
         let contest = self.contest(&result.model, &result.report)?;
         let counts = PairCounts::new(problem.training());
         let misfit = misfit(&result.model, &counts);
+        let candidates: usize = menus.iter().map(|menu| menu.len()).sum();
+        let times_to_halve = if self.may_try(candidates) {
+            learner.repetitions_to_halve(data, fit, &TabularClass)?
+        } else {
+            None
+        };
         // The comparisons of a saved model are not known.
         let coverage = if self.args.apply.is_some() || self.args.model.fitted.is_some() {
             None
@@ -130,8 +181,17 @@ impl Learn<'_> {
             });
             cover(result.model, &counts, &plays.collect::<Vec<_>>())
         };
-        Ok(Learned { report: result.report, coverage, misfit, contest })
+        Ok(Learned { report: result.report, coverage, times_to_halve, misfit, contest })
     }
+    /// Whether fitting again is cheap, and a bound follows from the comparisons.
+    fn may_try(&self, candidates: usize) -> bool {
+        let args = self.args;
+        let saved = args.apply.is_some() || args.model.fitted.is_some() || !args.class.is_empty();
+        let resampled = args.model.replicates(args.model.kind(self.problem)) > 0;
+        let bonus = args.pessimism == PessimismArg::Bonus && args.model.beta != Some(0.0);
+        candidates <= TRIED && bonus && !saved && !resampled
+    }
+
     /// The policy against the baselines, judged by the truth where that is known, else by held-out comparisons.
     fn contest<M: ConfidenceWidth>(
         &self,
@@ -148,7 +208,20 @@ impl Learn<'_> {
         let policies = report.prompts.iter().map(|prompt| prompt.policy.clone()).collect();
         let mut entrants = vec![Entrant { name: "this run".to_owned(), policies }];
         entrants.extend(baselines.learn_all(model)?.into_iter().map(Entrant::from));
-        let data = ContestData { menus, reference: self.reference, entrants: &entrants };
+        // Where nobody judges there is nothing to compare.
+        let judged = Judged::new(problem);
+        for entrant in &mut entrants {
+            let policies = std::mem::take(&mut entrant.policies).into_iter().enumerate();
+            entrant.policies =
+                policies.filter(|(at, _)| judged.kept[*at]).map(|(_, p)| p).collect();
+        }
+        ensure!(
+            !judged.menus.is_empty(),
+            "--baselines needs held-out comparisons of the candidates to judge by, but found none of {}",
+            counted(problem.held_out.len(), "row")
+        );
+        let data =
+            ContestData { menus: &judged.menus, reference: self.reference, entrants: &entrants };
         let config = ContestConfig {
             eta,
             scale,
@@ -173,5 +246,28 @@ impl Learn<'_> {
         };
         bar.finish();
         Ok(Some(contest))
+    }
+}
+
+/// The prompts that somebody judges.
+struct Judged {
+    kept: Vec<bool>,
+    menus: Menus,
+}
+
+impl Judged {
+    fn new(problem: &Problem) -> Self {
+        let all = &problem.dataset.menus;
+        let mut kept = vec![problem.truth.is_some(); all.len()];
+        for comparison in problem.held_out.iter().filter(|c| c.first != c.second) {
+            if let Some(at) = all.position(comparison.prompt) {
+                kept[at] = true;
+            }
+        }
+        let mut menus = Menus::new();
+        for menu in all.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(menu, _)| menu) {
+            menus.push(menu.prompt(), menu.responses()).expect("a menu of menus");
+        }
+        Self { kept, menus }
     }
 }

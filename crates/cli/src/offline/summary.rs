@@ -83,6 +83,14 @@ fn write_summary(
             number(free)
         )?;
     }
+    if let Some(found) = report.version_space.as_ref().filter(|found| found.n_untold > 0) {
+        writeln!(
+            out,
+            "                nothing is known on {} of {}, where all preferences agree because no comparison tells",
+            count(found.n_untold),
+            counted(n, "prompt")
+        )?;
+    }
     if let Some(found) = &report.version_space {
         writeln!(
             out,
@@ -167,8 +175,10 @@ fn write_contest(
     if problem.truth.is_none() {
         writeln!(
             out,
-            "\nBeside what other methods learn from the same comparisons, judged by {} held out:\n",
-            counted(contest.n_comparisons.unwrap_or(0), "comparison")
+            "\nBeside what other methods learn from the same comparisons, judged by {} held out, on {} of {}:\n",
+            counted(contest.n_comparisons.unwrap_or(0), "comparison"),
+            count(contest.n_prompts),
+            counted(problem.dataset.menus.len(), "prompt")
         )?;
         write!(out, "{}", contest::render(contest))?;
         writeln!(out, "\nFound:")?;
@@ -215,7 +225,8 @@ fn write_misfit(
     misfit: &Misfit,
 ) -> std::fmt::Result {
     let Ok(confidence) = Confidence::new(args.model.confidence) else { return Ok(()) };
-    let (nats, what) = if misfit.rejects_intervals(confidence) {
+    let claimed = args.model.beta != Some(0.0) && args.pessimism == PessimismArg::Bonus;
+    let (nats, what) = if claimed && misfit.rejects_intervals(confidence) {
         (misfit.intervals_nats, "the intervals that the bound rests on: it does not hold")
     } else if misfit.rejects_estimate(confidence) {
         (misfit.estimate_nats, "the estimate: the model may not be able to hold them")
@@ -252,7 +263,7 @@ fn write_next_steps(
     let mut steps = Vec::new();
     if report.n_unconverged() > 0 {
         steps.push(format!(
-            "{} did not converge: their policies are marked; a smaller --eta is easier",
+            "{} did not converge, their gap in the policy file is above 1e-10: a less extreme --eta is easier",
             counted(report.n_unconverged(), "prompt")
         ));
     }
@@ -264,10 +275,11 @@ fn write_next_steps(
     let mean_kl =
         report.prompts.iter().map(|p| p.kl_nats).sum::<f64>() / report.prompts.len() as f64;
     let kind = args.model.kind(problem);
+    let saved = args.apply.is_some() || args.model.fitted.is_some() || !args.class.is_empty();
     if wide && mean_kl < 2e-3 {
         steps.push(
             match kind {
-                ModelKind::Tabular => "the policy is the reference: at this confidence there are too few labels a \
+                ModelKind::Tabular if !saved => "the policy is the reference: at this confidence there are too few labels a \
                      pair to prefer anything. A model that shares strength between pairs (bradley-terry, or \
                      linear with embeddings) needs fewer",
                 _ => "the policy is the reference: at this confidence there are too few labels to prefer anything",
@@ -276,7 +288,9 @@ fn write_next_steps(
         );
     }
     let bare = report.prompts.iter().filter(|p| p.n_comparisons == 0).count();
-    if bare > 0 && matches!(kind, ModelKind::Tabular | ModelKind::BradleyTerry | ModelKind::LowRank)
+    if bare > 0
+        && !saved
+        && matches!(kind, ModelKind::Tabular | ModelKind::BradleyTerry | ModelKind::LowRank)
     {
         steps.push(format!(
             "{} without training comparisons: only a model with features (linear, bilinear) says anything there",
@@ -307,15 +321,23 @@ fn write_next_steps(
             "the bound is wide: it is the confidence intervals that hold the policy back"
                 .to_owned(),
         );
-        if kind != ModelKind::Tabular && args.model.beta.is_none() {
+        if kind != ModelKind::Tabular && args.model.beta.is_none() && !saved {
             steps.push(
                 "the theory's widths are safe under the worst case; --beta 4 is about two standard errors, without a guarantee"
                     .to_owned(),
             );
         }
     }
+    if let Some(times) = learned.times_to_halve {
+        let more = (times - 1.0) * report.fit.total_weight;
+        steps.push(format!(
+            "the same pairs judged {times:.1} times as often, {} further labels, would halve the bound",
+            coverage::whole(more)
+        ));
+    }
     if let Some(known) = &learned.coverage {
-        steps.extend(coverage::steps(problem, known));
+        let bounded = report.mean_suboptimality_bound().is_some();
+        steps.extend(coverage::steps(problem, known, bounded));
     }
     match &args.output {
         Some(path) => steps.push(format!("the policy is in {}", path.display())),

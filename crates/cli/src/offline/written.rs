@@ -35,6 +35,8 @@ pub(super) struct NamedReport<'a> {
     response_ids: Vec<Vec<&'a str>>,
     /// How well the comparisons cover the policy; `None` where no formula says so.
     coverage: Option<NamedCoverage<'a>>,
+    /// How many times the comparisons there are would halve the bound, where it was tried.
+    times_to_halve: Option<f64>,
     /// Whether the comparisons contradict the model, pairs by place among the ids.
     misfit: Option<&'a Misfit>,
     /// The policy beside what other methods learn from the same comparisons.
@@ -52,6 +54,7 @@ pub(super) fn named_report<'a>(problem: &'a Problem, learned: &'a Learned) -> Na
         prompt_ids: menus().map(|menu| dataset.prompts.name(menu.prompt().index())).collect(),
         response_ids: menus().map(|menu| menu.responses().iter().map(name).collect()).collect(),
         coverage: learned.coverage.as_ref().map(|known| coverage::named(problem, known)),
+        times_to_halve: learned.times_to_halve,
         misfit: learned.misfit.as_ref(),
         contest: learned.contest.as_ref(),
     }

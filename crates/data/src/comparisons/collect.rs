@@ -215,7 +215,7 @@ pub(super) fn weight(field: &Field<'_>, place: Place<'_>) -> Result<Weight, Data
     if !field.is_present() {
         return Ok(Weight::ONE);
     }
-    let weight = field.as_number().and_then(|number| Weight::new(number).ok());
+    let weight = field.as_number().and_then(counted_weight);
     weight.ok_or_else(|| bad_weight(field.found(), place))
 }
 
@@ -224,12 +224,19 @@ pub(super) fn weight_of_cell(cell: &str, place: Place<'_>) -> Result<Weight, Dat
     if cell.is_empty() {
         return Ok(Weight::ONE);
     }
-    let weight = cell.parse().ok().and_then(|number| Weight::new(number).ok());
+    let weight = cell.parse().ok().and_then(counted_weight);
     weight.ok_or_else(|| bad_weight(quoted(cell), place))
 }
 
+/// Repetitions beyond which sums of them lose what single judgements say.
+const MOST_REPETITIONS: f64 = 1e12;
+
+fn counted_weight(number: f64) -> Option<Weight> {
+    Weight::new(number).ok().filter(|weight| weight.get() <= MOST_REPETITIONS)
+}
+
 fn bad_weight(found: String, place: Place<'_>) -> DataError {
-    place.error("\"weight\" to be non-negative and finite", found)
+    place.error("\"weight\" in [0, 1e12]", found)
 }
 
 /// Menus in the order of the prompts, each response once, in the order of `pairs`.
