@@ -243,11 +243,11 @@ fn malformed_explicit_lines_are_named() {
         ),
         (
             explicit(&format!("{ids},\"label\":1,\"weight\":-0.5")),
-            "f:3: expected \"weight\" to be non-negative and finite, found -0.5",
+            "f:3: expected \"weight\" in [0, 1e12], found -0.5",
         ),
         (
             explicit(&format!("{ids},\"label\":1,\"weight\":[1]")),
-            "f:3: expected \"weight\" to be non-negative and finite, found an array",
+            "f:3: expected \"weight\" in [0, 1e12], found an array",
         ),
         (
             explicit(&format!("{ids},\"label\":1,\"split\":0.5")),
@@ -314,11 +314,11 @@ fn malformed_battles_are_named() {
         (battle("x,,a,"), "f:3: expected \"model_b\" to be a name, found an empty cell"),
         (
             battle("x,y,a,nan"),
-            "f:3: expected \"weight\" to be non-negative and finite, found \"nan\"",
+            "f:3: expected \"weight\" in [0, 1e12], found \"nan\"",
         ),
         (
             format!("\n\n{}", battle("\n\"x\n\",y,a,1\n\nx,y,a,-1")),
-            "f:8: expected \"weight\" to be non-negative and finite, found \"-1\"",
+            "f:8: expected \"weight\" in [0, 1e12], found \"-1\"",
         ),
     ]);
 }
