@@ -312,10 +312,7 @@ fn malformed_battles_are_named() {
         ),
         (battle("x,y"), "f:3: expected \"winner\" in column 3, found a row of 2 columns"),
         (battle("x,,a,"), "f:3: expected \"model_b\" to be a name, found an empty cell"),
-        (
-            battle("x,y,a,nan"),
-            "f:3: expected \"weight\" in [0, 1e12], found \"nan\"",
-        ),
+        (battle("x,y,a,nan"), "f:3: expected \"weight\" in [0, 1e12], found \"nan\""),
         (
             format!("\n\n{}", battle("\n\"x\n\",y,a,1\n\nx,y,a,-1")),
             "f:8: expected \"weight\" in [0, 1e12], found \"-1\"",

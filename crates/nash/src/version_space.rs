@@ -19,13 +19,11 @@ mod certificate;
 mod cholesky;
 mod matrix;
 mod mixture;
+mod state;
 mod weights;
 
-use crate::continuation::{End, Path, System};
-use crate::support::start_logits;
-use mixture::Mixture;
 use nlhf_core::{DenseGame, Distribution, Eta, Status};
-use rayon::prelude::*;
+use state::State;
 
 pub use certificate::{Shortfalls, VersionSpaceCertificate};
 
@@ -129,18 +127,10 @@ pub struct VersionSpaceSolution {
 const ITERATION_LIMIT: usize = 150;
 /// Preferences that enter at once.
 const ENTRANTS: usize = 4;
-/// Newton steps of one context at fixed weights, along the path from a small η.
-const CONTEXT_LIMIT: usize = 1000;
-/// The same straight from a start.
-const DIRECT_LIMIT: usize = 60;
-/// Above this ηB a start at the reference goes straight to the path.
-const COLD_START_LIMIT: f64 = 60.0;
 /// Of the tolerance, what the steps aim at: the certificate adds its rounding.
 const AIM: f64 = 0.1;
 /// Shares of η from which the weights are followed where a direct search gets caught.
 const COOLING: [f64; 9] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0];
-/// Contexts whose results are held at once.
-const CHUNK: usize = 512;
 
 impl<'a> VersionSpaceGame<'a> {
     /// Puts contexts and preferences together.
@@ -266,31 +256,6 @@ struct Found {
     gap: f64,
 }
 
-/// Where the search stands: all contexts solved at some weights.
-struct State {
-    /// Logits of each context on its support.
-    logits: Vec<Vec<f64>>,
-    /// Σ over contexts of the value under each preference that has entered.
-    values: Vec<f64>,
-    /// D.
-    upper: f64,
-    curvature: Vec<f64>,
-}
-
-impl State {
-    /// The two sides of the preferences that have entered.
-    fn gap(&self) -> f64 {
-        self.upper - self.values.iter().copied().fold(f64::INFINITY, f64::min)
-    }
-}
-
-/// One context solved.
-struct Solved {
-    logits: Vec<f64>,
-    worth: mixture::Worth,
-    curvature: Vec<f64>,
-}
-
 impl VersionSpaceGame<'_> {
     /// Newton steps on the weights of the preferences that have entered.
     fn descend(
@@ -338,102 +303,6 @@ impl VersionSpaceGame<'_> {
                     return Ok(Status::Stalled);
                 }
             }
-        }
-    }
-
-    /// Solves every context at the given weights.
-    fn evaluate(
-        &self,
-        entered: &[usize],
-        weights: &[f64],
-        logits: &[Vec<f64>],
-    ) -> Result<State, VersionSpaceError> {
-        let k = entered.len();
-        let mut state = State {
-            logits: Vec::with_capacity(logits.len()),
-            values: vec![0.0; k],
-            upper: 0.0,
-            curvature: vec![0.0; k * k],
-        };
-        while state.logits.len() < self.contexts.len() {
-            let from = state.logits.len();
-            let to = self.contexts.len().min(from + CHUNK);
-            let chunk = (from..to).into_par_iter();
-            let solved: Result<Vec<Solved>, VersionSpaceError> =
-                chunk.map(|at| self.context(at, entered, weights, &logits[at])).collect();
-            for (solved, context) in solved?.into_iter().zip(&self.contexts[from..to]) {
-                let sums = [&mut state.values, &mut state.curvature];
-                for (sums, terms) in sums.into_iter().zip([&solved.worth.values, &solved.curvature])
-                {
-                    for (sum, term) in sums.iter_mut().zip(terms) {
-                        *sum += context.weight * term;
-                    }
-                }
-                state.upper += context.weight * solved.worth.upper;
-                state.logits.push(solved.logits);
-            }
-        }
-        Ok(state)
-    }
-
-    fn context(
-        &self,
-        at: usize,
-        entered: &[usize],
-        weights: &[f64],
-        logits: &[f64],
-    ) -> Result<Solved, VersionSpaceError> {
-        let (games, eta) = (self.games(at, entered)?, self.eta.get());
-        let mut system = Mixture::new(&self.contexts[at].reference, &games, weights, eta);
-        let n = system.support().len();
-        let cold = logits.is_empty();
-        let start = if cold {
-            let reference = &self.contexts[at].reference;
-            system.stacked(&start_logits(reference, system.support()))
-        } else {
-            system.stacked(logits)
-        };
-        let hard = cold && eta * system.payoff_bound() > COLD_START_LIMIT;
-        let mut observer = ();
-        let limit = if hard { 0 } else { DIRECT_LIMIT };
-        let mut path = Path::new(&mut system, &mut observer, start, limit);
-        let mut logits = path.logits[..n].to_vec();
-        if path.solve_at(eta) == End::Floor {
-            logits.copy_from_slice(&path.logits[..n]);
-        } else {
-            let start = vec![0.0; path.logits.len()];
-            let mut path = Path::new(&mut system, &mut observer, start, CONTEXT_LIMIT);
-            // Whatever comes of it is worth what the certificate says.
-            path.follow_to(eta);
-            logits.copy_from_slice(&path.logits[..n]);
-        }
-        system.respond(&logits);
-        let curvature = if entered.len() > 1 && system.factorize() {
-            system.curvature()
-        } else {
-            vec![0.0; entered.len() * entered.len()]
-        };
-        let worth = system.worth();
-        let finite = worth.upper.is_finite() && worth.values.iter().all(|value| value.is_finite());
-        if !finite || logits.iter().any(|logit| !logit.is_finite()) {
-            return Err(VersionSpaceError::NotFinite { context: at });
-        }
-        Ok(Solved { logits, worth, curvature })
-    }
-
-    fn games(&self, at: usize, preferences: &[usize]) -> Result<Vec<DenseGame>, VersionSpaceError> {
-        preferences.iter().map(|preference| self.game(at, *preference)).collect()
-    }
-
-    fn game(&self, at: usize, preference: usize) -> Result<DenseGame, VersionSpaceError> {
-        use nlhf_core::ZeroSumGame;
-        let game = (self.payoff)(at, preference);
-        let (nrows, ncols) = (game.nrows(), game.ncols());
-        let required = self.contexts[at].reference.len();
-        if (nrows, ncols) == (required, required) {
-            Ok(game)
-        } else {
-            Err(VersionSpaceError::Shape { context: at, required, nrows, ncols })
         }
     }
 }

@@ -9,8 +9,9 @@
 //!
 //! [`RegularizedGame::certify`]: nlhf_core::RegularizedGame::certify
 
-use super::{CHUNK, State, VersionSpaceError, VersionSpaceGame};
-use crate::continuation::System;
+use super::state::{CHUNK, State};
+use super::{VersionSpaceError, VersionSpaceGame};
+use crate::support::{expanded, played};
 use crate::version_space::mixture::Mixture;
 use nlhf_core::{Certificate, DenseGame, Distribution, Profile, RegularizedGame, ZeroSumGame};
 use rayon::prelude::*;
@@ -130,9 +131,9 @@ impl VersionSpaceGame<'_> {
     pub(super) fn policies(&self, state: &State) -> Result<Vec<Distribution>, VersionSpaceError> {
         let all = self.contexts.iter().zip(&state.logits).enumerate();
         let policy = |(context, (known, logits)): (usize, (&super::Context, &Vec<f64>))| {
-            let system = Mixture::new(&known.reference, &[], &[], self.eta.get());
-            let profile = system.profile(logits);
-            Ok(profile.ok_or(VersionSpaceError::NotFinite { context })?.row)
+            let (support, _) = played(&known.reference);
+            let policy = expanded(known.reference.len(), &support, logits);
+            policy.ok_or(VersionSpaceError::NotFinite { context })
         };
         all.map(policy).collect()
     }
