@@ -128,6 +128,18 @@ Written to --output, a line a prompt:
                        paying 1/eta a nat for leaving the reference; null if
                        nothing bounds it";
 
+impl OfflineArgs {
+    /// Whether models are taken from files, and none is fitted here.
+    fn takes_models(&self) -> bool {
+        self.apply.is_some() || self.model.fitted.is_some() || !self.class.is_empty()
+    }
+
+    /// Whether the bound rests on intervals of pairs; with `--beta 0` there are none.
+    fn trusts_intervals(&self) -> bool {
+        self.pessimism == PessimismArg::Bonus && self.model.beta != Some(0.0)
+    }
+}
+
 pub(crate) fn run(args: &OfflineArgs, global: &Global) -> anyhow::Result<Outcome> {
     let wanted = [args.output.as_deref(), args.report.as_deref()];
     outputs::check_distinct(&wanted.into_iter().flatten().collect::<Vec<_>>(), &inputs(args))?;

@@ -26,6 +26,7 @@ mod ids;
 pub mod log_space;
 pub mod logistic;
 mod menu;
+pub mod null_is_infinite;
 mod observer;
 mod oracle;
 mod policy;

@@ -36,7 +36,7 @@ pub struct SolutionLine {
     /// The regularized value on the scale of the file: ½ for equals on the probability scale.
     pub value: f64,
     /// The duality gap, recomputed from the policies.
-    #[serde(with = "null_is_infinite")]
+    #[serde(with = "nlhf_core::null_is_infinite")]
     pub duality_gap: f64,
     /// Iterations of the solver.
     pub iterations: usize,
@@ -83,10 +83,10 @@ pub struct PolicyLine<'a> {
     /// The regularized value of the game.
     pub value: f64,
     /// The duality gap, recomputed from the policy.
-    #[serde(with = "null_is_infinite")]
+    #[serde(with = "nlhf_core::null_is_infinite")]
     pub duality_gap: f64,
     /// A bound on how much the policy can lose against the equilibrium.
-    #[serde(with = "null_is_infinite")]
+    #[serde(with = "nlhf_core::null_is_infinite")]
     pub suboptimality_bound: f64,
 }
 
@@ -98,19 +98,6 @@ pub fn write_jsonl<T: Serialize>(out: &mut dyn Write, line: &T) -> io::Result<()
     let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
     out.write_all(&text)
-}
-
-mod null_is_infinite {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
-    pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        value.is_finite().then_some(*value).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
-    }
 }
 
 #[cfg(test)]

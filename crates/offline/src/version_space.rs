@@ -33,6 +33,14 @@ pub(crate) struct Together {
     how: How,
 }
 
+/// A prompt and its policy under every preference of the set.
+struct View {
+    /// What the best single response gains without the KL terms.
+    gains: Vec<f64>,
+    /// Whether anything is known: not where all preferences agree and the model's widths say that none could tell.
+    told: bool,
+}
+
 /// How the solver got there.
 #[derive(Clone, Copy)]
 struct How {
@@ -78,70 +86,57 @@ impl<'a> Ensemble<'a> {
         policies: Vec<Distribution>,
         certificate: VersionSpaceCertificate,
     ) -> Together {
-        let told = self.told();
-        let (by_prompt, exploitability_bound) = self.best_gains(&policies);
+        let views = self.views(&policies);
+        let mean =
+            |r: usize| views.iter().map(|view| view.gains[r]).sum::<f64>() / views.len() as f64;
         let VersionSpaceCertificate {
             opponents, by_context, shortfalls, duality_gap, value, ..
         } = certificate;
         let counted = weights.iter().copied().enumerate().filter(|(_, weight)| *weight > 0.0);
         let report = VersionSpaceReport {
             n_preferences: self.space.n_preferences(),
-            n_untold: told.iter().filter(|told| !**told).count(),
+            n_untold: views.iter().filter(|view| !view.told).count(),
             weights: counted.collect(),
             duality_gap,
             suboptimality_bound: (-value).max(0.0),
-            exploitability_bound,
+            exploitability_bound: (0..self.space.n_preferences()).map(mean).fold(0.0, f64::max),
         };
-        let bounds = shortfalls.by_context().iter().zip(by_prompt).zip(told);
+        let bounds = shortfalls.by_context().iter().zip(&views);
         let all = policies.into_iter().zip(opponents).zip(by_context).zip(bounds);
-        let found = |(((policy, opponent), certificate), ((bound, gain), told)): (
-            _,
-            ((&f64, f64), bool),
-        )| Found {
-            policy,
-            opponent,
-            certificate,
-            suboptimality_bound: told.then_some(*bound),
-            exploitability_bound: told.then_some(gain),
-            expected_width: None,
-            status: how.status,
-            method: "version-space",
-            iterations: how.iterations,
-        };
+        let found =
+            |(((policy, opponent), certificate), (bound, view)): (_, (&f64, &View))| Found {
+                policy,
+                opponent,
+                certificate,
+                suboptimality_bound: view.told.then_some(*bound),
+                exploitability_bound: view
+                    .told
+                    .then(|| view.gains.iter().copied().fold(0.0, f64::max)),
+                expected_width: None,
+                status: how.status,
+                method: "version-space",
+                iterations: how.iterations,
+            };
         Together { prompts: all.map(found).collect(), weights, report, how }
     }
 
-    /// Whether anything is known of each prompt: not where all preferences agree and the model's widths say that none of
-    /// them could tell.
-    fn told(&self) -> Vec<bool> {
-        let scale = self.config.scale;
-        let told = |at: usize| {
-            let menu = self.menus.get(at);
-            let game = |r| self.space.preference_game(r, menu, scale);
-            let first = game(0);
-            let apart = |(a, b): (&f64, &f64)| a.to_bits() != b.to_bits();
-            let differs = |r| game(r).entries().iter().zip(first.entries()).any(apart);
-            let n = self.space.n_preferences();
-            n == 1
-                || (1..n).any(differs)
-                || (self.widths)(menu).into_iter().all(|width| width == 0.0)
-        };
-        (0..self.menus.len()).into_par_iter().map(told).collect()
-    }
-
-    /// What the best single response gains without the KL terms: the most under any preference of each prompt by
-    /// itself, and of the mean over prompts.
-    fn best_gains(&self, policies: &[Distribution]) -> (Vec<f64>, f64) {
+    /// Each prompt under every preference of the set.
+    fn views(&self, policies: &[Distribution]) -> Vec<View> {
         let n = self.space.n_preferences();
-        let gains = |(at, policy): (usize, &Distribution)| -> Vec<f64> {
+        let view = |(at, policy): (usize, &Distribution)| {
             let (menu, p) = (self.menus.get(at), policy.probabilities());
             let game = |r| self.space.preference_game(r, menu, self.config.scale);
-            (0..n).map(|r| best_gain(&game(r), &p)).collect()
+            let first = game(0);
+            let (mut gains, mut agree) = (vec![best_gain(&first, &p)], true);
+            for game in (1..n).map(game) {
+                let mut both = game.entries().iter().zip(first.entries());
+                agree = agree && both.all(|(a, b)| a.to_bits() == b.to_bits());
+                gains.push(best_gain(&game, &p));
+            }
+            let told = n == 1 || !agree || (self.widths)(menu).iter().all(|width| *width == 0.0);
+            View { gains, told }
         };
-        let gains: Vec<Vec<f64>> = policies.par_iter().enumerate().map(gains).collect();
-        let mean = |r: usize| gains.iter().map(|gains| gains[r]).sum::<f64>() / gains.len() as f64;
-        let together = (0..n).map(mean).fold(0.0, f64::max);
-        (gains.into_iter().map(|gains| gains.into_iter().fold(0.0, f64::max)).collect(), together)
+        policies.par_iter().enumerate().map(view).collect()
     }
 
     fn with_game<T>(

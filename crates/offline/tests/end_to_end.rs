@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
+use common::OnlyUniform;
 use nlhf_core::{
-    Comparison, Confidence, Distribution, Eta, Label, Menu, Menus, Policy, PolicyClass,
-    PreferenceModel, ProjectionError, PromptId, ResponseId, Scale, SeedTree, Status, Target,
-    UniformPolicy, suboptimality,
+    Comparison, Confidence, Distribution, Eta, Label, Menu, Menus, Policy, PreferenceModel,
+    PromptId, ResponseId, Scale, SeedTree, Status, UniformPolicy, suboptimality,
 };
 use nlhf_offline::{
     OfflineConfig, OfflineData, OfflineError, OfflineEvent, OfflineLearner, OfflineReport,
@@ -201,23 +203,6 @@ fn reports_survive_json_and_do_not_depend_on_threads() {
     assert_eq!(one, run(4));
     let text = serde_json::to_string(&one).unwrap();
     assert_eq!(serde_json::from_str::<OfflineReport>(&text).unwrap(), one);
-}
-
-/// The smallest class there is: it only knows the uniform policy.
-struct OnlyUniform;
-
-impl PolicyClass for OnlyUniform {
-    type Policy = UniformPolicy;
-    fn name(&self) -> &'static str {
-        "only-uniform"
-    }
-    fn project(
-        &self,
-        _: &[Target<'_>],
-        _: Option<&UniformPolicy>,
-    ) -> Result<UniformPolicy, ProjectionError> {
-        Ok(UniformPolicy)
-    }
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
+use common::OnlyUniform;
 use nlhf_core::{
     Comparison, Confidence, ConfidenceWidth, Distribution, Eta, FitPreference, Label, Menu, Menus,
-    NashSolver, Policy, PolicyClass, PreferenceModel, Profile, ProjectionError, PromptId,
-    RegularizedGame, ResponseId, Scale, SeedTree, Status, Stream, Target, UniformPolicy, Weight,
-    ZeroSumGame, suboptimality,
+    NashSolver, Policy, PreferenceModel, Profile, PromptId, RegularizedGame, ResponseId, Scale,
+    SeedTree, Status, Stream, UniformPolicy, Weight, ZeroSumGame, suboptimality,
 };
 use nlhf_nash::Newton;
 use nlhf_offline::{
@@ -212,23 +214,6 @@ fn a_space_of_one_is_the_equilibrium_of_the_estimate() {
         let apart = star.probabilities().into_iter().zip(prompt.policy.probabilities());
         assert!(apart.map(|(p, q)| (p - q).abs()).sum::<f64>() < 1e-9);
         assert!(prompt.suboptimality_bound.unwrap() < 1e-10);
-    }
-}
-
-/// The smallest class there is: it only knows the uniform policy.
-struct OnlyUniform;
-
-impl PolicyClass for OnlyUniform {
-    type Policy = UniformPolicy;
-    fn name(&self) -> &'static str {
-        "only-uniform"
-    }
-    fn project(
-        &self,
-        _: &[Target<'_>],
-        _: Option<&UniformPolicy>,
-    ) -> Result<UniformPolicy, ProjectionError> {
-        Ok(UniformPolicy)
     }
 }
 

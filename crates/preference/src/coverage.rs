@@ -40,7 +40,7 @@ pub struct Play<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PromptCoverage {
     /// C(π) of this prompt, ≥ 0; +∞ if something that decides is missing.
-    #[serde(with = "null_is_infinite")]
+    #[serde(with = "nlhf_core::null_is_infinite")]
     pub coefficient: f64,
     /// The response whose comparisons with π the data tell least of.
     pub competitor: ResponseId,
@@ -84,10 +84,10 @@ impl Direction {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Coverage {
     /// C(π) of all prompts together is no smaller.
-    #[serde(with = "null_is_infinite")]
+    #[serde(with = "nlhf_core::null_is_infinite")]
     pub lower: f64,
     /// C(π) of all prompts together is no larger; equal to `lower` where it is known exactly.
-    #[serde(with = "null_is_infinite")]
+    #[serde(with = "nlhf_core::null_is_infinite")]
     pub upper: f64,
     /// The same of the prompts where C is finite, as if there were nothing to lose on the others.
     pub covered_lower: f64,
@@ -224,20 +224,6 @@ fn largest(values: impl Iterator<Item = f64>) -> (usize, f64) {
         }
     }
     best
-}
-
-/// JSON has no infinity.
-mod null_is_infinite {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
-    pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        value.is_finite().then_some(*value).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
-    }
 }
 
 #[cfg(test)]

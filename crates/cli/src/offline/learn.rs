@@ -79,7 +79,6 @@ fn class_member(path: &Path, problem: &Problem) -> anyhow::Result<AnyModel> {
     let shown = path.display();
     let (model, evidence) = (fitted.model, fitted.evidence);
     if let Some(seen) = evaluate(&model, problem.training()) {
-        // All comparisons of the file, or those of its training splits.
         // A model that takes everything for even has the loss of a coin on all.
         let same = (seen.log_loss_nats - evidence.log_loss_nats).abs() <= SAME_NATS
             && seen.log_loss_nats < LN_2 - SAME_NATS
@@ -153,7 +152,7 @@ impl Learn<'_> {
             menus,
             reference: self.reference,
         };
-        let learner = OfflineLearner::new(config.clone())?;
+        let learner = OfflineLearner::new(config)?;
         let result = match learner.learn(data, fit, &TabularClass, &mut watch) {
             Err(error @ OfflineError::NoVersionSpace { .. }) => {
                 bail!("{error} (--bootstrap N makes an ensemble, --class MODEL.json names a class)")
@@ -171,7 +170,7 @@ impl Learn<'_> {
             None
         };
         // The comparisons of a saved model are not known.
-        let coverage = if self.args.apply.is_some() || self.args.model.fitted.is_some() {
+        let coverage = if self.args.takes_models() && self.args.class.is_empty() {
             None
         } else {
             let plays = menus.iter().zip(&result.report.prompts).map(|(menu, prompt)| Play {
@@ -183,13 +182,12 @@ impl Learn<'_> {
         };
         Ok(Learned { report: result.report, coverage, times_to_halve, misfit, contest })
     }
+
     /// Whether fitting again is cheap, and a bound follows from the comparisons.
     fn may_try(&self, candidates: usize) -> bool {
         let args = self.args;
-        let saved = args.apply.is_some() || args.model.fitted.is_some() || !args.class.is_empty();
         let resampled = args.model.replicates(args.model.kind(self.problem)) > 0;
-        let bonus = args.pessimism == PessimismArg::Bonus && args.model.beta != Some(0.0);
-        candidates <= TRIED && bonus && !saved && !resampled
+        candidates <= TRIED && args.trusts_intervals() && !args.takes_models() && !resampled
     }
 
     /// The policy against the baselines, judged by the truth where that is known, else by held-out comparisons.

@@ -67,7 +67,7 @@ fn write_summary(
         count(n - report.n_unconverged()),
         count(n)
     )?;
-    if args.model.beta == Some(0.0) && args.pessimism == PessimismArg::Bonus {
+    if args.pessimism == PessimismArg::Bonus && !args.trusts_intervals() {
         writeln!(out, "  bound         none: --beta 0 takes the estimate at its word")?;
     } else if let (Some(mean), Some(free)) =
         (report.mean_suboptimality_bound(), report.mean_exploitability_bound())
@@ -225,8 +225,7 @@ fn write_misfit(
     misfit: &Misfit,
 ) -> std::fmt::Result {
     let Ok(confidence) = Confidence::new(args.model.confidence) else { return Ok(()) };
-    let claimed = args.model.beta != Some(0.0) && args.pessimism == PessimismArg::Bonus;
-    let (nats, what) = if claimed && misfit.rejects_intervals(confidence) {
+    let (nats, what) = if args.trusts_intervals() && misfit.rejects_intervals(confidence) {
         (misfit.intervals_nats, "the intervals that the bound rests on: it does not hold")
     } else if misfit.rejects_estimate(confidence) {
         (misfit.estimate_nats, "the estimate: the model may not be able to hold them")
@@ -275,7 +274,7 @@ fn write_next_steps(
     let mean_kl =
         report.prompts.iter().map(|p| p.kl_nats).sum::<f64>() / report.prompts.len() as f64;
     let kind = args.model.kind(problem);
-    let saved = args.apply.is_some() || args.model.fitted.is_some() || !args.class.is_empty();
+    let saved = args.takes_models();
     if wide && mean_kl < 2e-3 {
         steps.push(
             match kind {
