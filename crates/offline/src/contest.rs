@@ -272,7 +272,7 @@ impl Contest {
         observer: &mut dyn Observer<ContestEvent>,
     ) -> Result<Self, ContestError> {
         let references = check(data)?;
-        let statistics = Statistics { data, references: &references, config };
+        let statistics = Statistics::new(data, &references, config);
         let n = data.menus.len();
         let of_prompts: Vec<Vec<f64>> =
             (0..n).into_par_iter().map(|at| statistics.of_prompt(at, judge)).collect();

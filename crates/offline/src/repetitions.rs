@@ -7,7 +7,7 @@
 //! grows as the model has it. Where intervals are cut off at the bound on log-odds the first labels do nothing, which a rule of
 //! square roots does not know.
 
-use crate::{OfflineConfig, OfflineData, OfflineError, OfflineLearner};
+use crate::{OfflineConfig, OfflineData, OfflineError, OfflineLearner, OfflineReport};
 use nlhf_core::{Comparison, ConfidenceWidth, FitPreference, PolicyClass, Weight};
 
 /// Doublings after which no number of labels is likely to help.
@@ -16,8 +16,8 @@ const DOUBLINGS: u32 = 24;
 const HALVINGS: u32 = 5;
 
 impl OfflineLearner {
-    /// How many times the comparisons there are would halve the mean bound on the suboptimality; `None` without a bound
-    /// above zero, or if none of them does. Each trial fits and solves anew: for some thousand prompts at most.
+    /// How many times the comparisons there are would halve the mean bound on the suboptimality that `report` states, which this
+    /// learner made of the same data; `None` without a bound above zero, or if no number does. Each trial fits and solves anew: for some thousand prompts at most.
     ///
     /// # Errors
     /// Those of [`OfflineLearner::learn`].
@@ -26,12 +26,15 @@ impl OfflineLearner {
         data: OfflineData<'_>,
         fit: &F,
         class: &C,
+        report: &OfflineReport,
     ) -> Result<Option<f64>, OfflineError>
     where
         F: FitPreference,
         F::Model: ConfidenceWidth,
         C: PolicyClass,
     {
+        let bounded = report.mean_suboptimality_bound().filter(|bound| *bound > 0.0);
+        let Some(now) = bounded else { return Ok(None) };
         // Evidence is not asked for.
         let config = OfflineConfig { held_out_fraction: 0.0, ..self.config().clone() };
         let learner = Self::new(config)?;
@@ -45,7 +48,6 @@ impl OfflineLearner {
             let report = learner.learn(data, fit, class, &mut ())?.report;
             Ok::<_, OfflineError>(report.mean_suboptimality_bound())
         };
-        let Some(now) = bound(1.0)?.filter(|bound| *bound > 0.0) else { return Ok(None) };
         let halved = |times| Ok::<_, OfflineError>(bound(times)?.is_some_and(|b| b <= 0.5 * now));
         let mut high = 1.0;
         for doubling in 0.. {

@@ -110,9 +110,9 @@ fn so_many_labels_halve_the_bound() {
         let judged = truth.comparisons(per_pair, SeedTree::new(3));
         let fit = tabular(menus);
         let data = data(&judged, menus);
-        let times = learner.repetitions_to_halve(data, &fit, &TabularClass).unwrap().unwrap();
-        let learned = learner.learn(data, &fit, &TabularClass, &mut ()).unwrap();
-        (learned.report.mean_suboptimality_bound().unwrap(), times)
+        let report = learner.learn(data, &fit, &TabularClass, &mut ()).unwrap().report;
+        let times = learner.repetitions_to_halve(data, &fit, &TabularClass, &report).unwrap();
+        (report.mean_suboptimality_bound().unwrap(), times.unwrap())
     };
     // Hoeffding's widths fall with the square root, up to what the added halves move and what is clipped.
     let (before, times) = bound(400);
@@ -128,7 +128,9 @@ fn so_many_labels_halve_the_bound() {
     let greedy = OfflineLearner::new(none).unwrap();
     let judged = truth.comparisons(5, SeedTree::new(3));
     let fit = tabular(menus);
-    let found = greedy.repetitions_to_halve(data(&judged, menus), &fit, &TabularClass).unwrap();
+    let data = data(&judged, menus);
+    let report = greedy.learn(data, &fit, &TabularClass, &mut ()).unwrap().report;
+    let found = greedy.repetitions_to_halve(data, &fit, &TabularClass, &report).unwrap();
     assert_eq!(found, None);
 }
 

@@ -165,7 +165,7 @@ impl Learn<'_> {
         let misfit = misfit(&result.model, &counts);
         let candidates: usize = menus.iter().map(|menu| menu.len()).sum();
         let times_to_halve = if self.may_try(candidates) {
-            learner.repetitions_to_halve(data, fit, &TabularClass)?
+            learner.repetitions_to_halve(data, fit, &TabularClass, &result.report)?
         } else {
             None
         };

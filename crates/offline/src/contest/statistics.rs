@@ -18,15 +18,31 @@ use super::{
 use nlhf_core::{
     DenseGame, Distribution, Eta, PreferenceModel, Profile, RegularizedGame, Scale, ZeroSumGame,
 };
+use rayon::prelude::*;
 
 /// Everything that a vector of statistics is computed from, but the judge.
 pub(super) struct Statistics<'a> {
     pub(super) data: ContestData<'a>,
     pub(super) references: &'a [Distribution],
     pub(super) config: &'a ContestConfig,
+    /// Of each prompt the probabilities of each entrant, the reference last: every member of a judge asks for them.
+    played: Vec<Vec<Vec<f64>>>,
 }
 
-impl Statistics<'_> {
+impl<'a> Statistics<'a> {
+    pub(super) fn new(
+        data: ContestData<'a>,
+        references: &'a [Distribution],
+        config: &'a ContestConfig,
+    ) -> Self {
+        let of_prompt = |(at, reference): (usize, &Distribution)| {
+            let entrants = data.entrants.iter().map(|entrant| &entrant.policies[at]);
+            entrants.chain([reference]).map(Distribution::probabilities).collect()
+        };
+        let played = references.par_iter().enumerate().map(of_prompt).collect();
+        Self { data, references, config, played }
+    }
+
     fn n_entrants(&self) -> usize {
         self.data.entrants.len()
     }
@@ -74,26 +90,23 @@ impl Statistics<'_> {
         }
     }
 
-    /// The policies on one prompt, the reference last.
+    /// The entrants' policies on one prompt.
     fn policies(&self, at: usize) -> impl Iterator<Item = &Distribution> {
-        let entrants = self.data.entrants.iter().map(move |entrant| &entrant.policies[at]);
-        entrants.chain([&self.references[at]])
+        self.data.entrants.iter().map(move |entrant| &entrant.policies[at])
     }
 
     /// All statistics of one prompt; the cross-fitted ones only if there are halves.
     pub(super) fn of_prompt(&self, at: usize, judge: &Judge<'_>) -> Vec<f64> {
         let mut values = self.judged_of_prompt(at, judge.estimate);
         let reference = &self.references[at];
-        let entrants = || self.policies(at).take(self.n_entrants());
-        values.extend(entrants().map(|policy| policy.kl_nats(reference)));
+        values.extend(self.policies(at).map(|policy| policy.kl_nats(reference)));
         let Some(halves) = judge.halves else { return values };
         let menu = self.data.menus.get(at);
         for (scale, eta) in [(Scale::Probability, None), (self.config.scale, Some(self.config.eta))]
         {
             let games = halves.map(|half| half.game(menu, scale));
-            values.extend(entrants().map(|policy| {
-                let [first, second] =
-                    games.each_ref().map(|game| gains(game, &policy.probabilities()));
+            values.extend(self.policies(at).zip(&self.played[at]).map(|(policy, played)| {
+                let [first, second] = games.each_ref().map(|game| gains(game, played));
                 let way = |chosen: &[f64], judged: &[f64]| match eta {
                     None => judged[best(chosen)],
                     Some(eta) => gain_of_response(chosen, judged, policy, reference, eta),
@@ -108,7 +121,7 @@ impl Statistics<'_> {
     pub(super) fn judged_of_prompt(&self, at: usize, judge: &dyn PreferenceModel) -> Vec<f64> {
         let menu = self.data.menus.get(at);
         let payoff = judge.game(menu, Scale::Probability);
-        let played: Vec<Vec<f64>> = self.policies(at).map(Distribution::probabilities).collect();
+        let played = &self.played[at];
         let gains: Vec<Vec<f64>> = played.iter().map(|policy| gains(&payoff, policy)).collect();
         let mut values = Vec::with_capacity(self.n_judged() + self.n_entrants());
         for (i, policy) in played.iter().enumerate() {
@@ -125,7 +138,6 @@ impl Statistics<'_> {
             .expect("references that were checked");
         values.extend(
             self.policies(at)
-                .take(self.n_entrants())
                 .map(|policy| game.certify(&Profile::symmetric(policy.clone())).column_regret),
         );
         values
@@ -145,7 +157,7 @@ impl Statistics<'_> {
             }
         }
         let compared = DenseGame::new(n, n, compared).expect("a square of ones and zeros");
-        let played: Vec<Vec<f64>> = self.policies(at).map(Distribution::probabilities).collect();
+        let played = &self.played[at];
         let reached: Vec<Vec<f64>> = played.iter().map(|policy| gains(&compared, policy)).collect();
         let of_policy = |(i, policy): (usize, &Vec<f64>)| -> Vec<f64> {
             reached[i + 1..].iter().map(|reached| dot(policy, reached).clamp(0.0, 1.0)).collect()
