@@ -1,6 +1,6 @@
 //! Oracles: whoever answers which of two responses is preferred.
 
-use crate::{Label, PromptId, ResponseId};
+use crate::{Label, PromptId, ResponseId, Weight};
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 
@@ -20,6 +20,18 @@ pub struct Query {
 pub struct Outcome {
     /// The probability that the first response is preferred.
     pub label: Label,
+    /// How many times the judgement counts; zero if the oracle was asked and would not say.
+    pub weight: Weight,
+}
+
+impl Outcome {
+    /// No judgement: asked and skipped.
+    pub const SKIPPED: Self = Self { label: Label::TIE, weight: Weight::ZERO };
+
+    /// A judgement that counts once.
+    pub const fn new(label: Label) -> Self {
+        Self { label, weight: Weight::ONE }
+    }
 }
 
 /// An oracle that gave no answers.

@@ -109,6 +109,8 @@ impl Label {
 impl Weight {
     /// A comparison that counts once.
     pub const ONE: Self = Self(1.0);
+    /// A comparison that counts for nothing.
+    pub const ZERO: Self = Self(0.0);
 }
 
 impl Confidence {

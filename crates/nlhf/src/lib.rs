@@ -2,11 +2,13 @@
 //!
 //! This crate has no logic of its own. It names the layers, each of which can be used alone:
 //! [`core`] (vocabulary and traits), [`preference`] (models with confidence), [`nash`] (solvers),
-//! [`policy`] (policy classes), [`offline`] and [`online`] (learners), [`data`] (files).
+//! [`policy`] (policy classes), [`offline`] and [`online`] (learners), [`judge`] (oracles that reach outside), [`data`]
+//! (files).
 //! The README of the workspace has a worked example; `docs/extending.md` shows how to add to it.
 
 pub use nlhf_core as core;
 pub use nlhf_data as data;
+pub use nlhf_judge as judge;
 pub use nlhf_nash as nash;
 pub use nlhf_offline as offline;
 pub use nlhf_online as online;

@@ -246,8 +246,10 @@ impl OnlineLearner {
             return Err(OnlineError::Answers { round, required, given });
         }
         let answered = queries.iter().zip(&outcomes);
-        comparisons
-            .extend(answered.map(|(q, o)| Comparison::new(q.prompt, q.first, q.second, o.label)));
+        comparisons.extend(answered.map(|(q, o)| Comparison {
+            weight: o.weight,
+            ..Comparison::new(q.prompt, q.first, q.second, o.label)
+        }));
         Ok(())
     }
 

@@ -140,7 +140,7 @@ struct Short;
 
 impl Oracle for Short {
     fn compare(&mut self, queries: &[Query]) -> Result<Vec<Outcome>, OracleError> {
-        Ok(queries[1..].iter().map(|_| Outcome { label: Label::TIE }).collect())
+        Ok(queries[1..].iter().map(|_| Outcome::new(Label::TIE)).collect())
     }
 }
 

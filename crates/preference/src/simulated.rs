@@ -27,7 +27,7 @@ impl<M: PreferenceModel> Oracle for SimulatedOracle<M> {
         let judge = |query: &Query| {
             let p = self.model.probability(query.prompt, query.first, query.second);
             let won = rng.random::<f64>() < p;
-            Outcome { label: if won { Label::WIN } else { Label::LOSS } }
+            Outcome::new(if won { Label::WIN } else { Label::LOSS })
         };
         Ok(queries.iter().map(judge).collect())
     }

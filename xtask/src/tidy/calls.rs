@@ -43,12 +43,16 @@ const IN_LIBRARY: [Forbidden; 8] = [
         expected: "sockets only where the table allows them",
         reach: Some(Reach::Sockets),
     },
-    never("Instant::now", TIMELESS),
-    never("SystemTime::now", TIMELESS),
+    timed("Instant::now"),
+    timed("SystemTime::now"),
 ];
 
 const fn never(pattern: &'static str, expected: &'static str) -> Forbidden {
     Forbidden { pattern, expected, reach: None }
+}
+
+const fn timed(pattern: &'static str) -> Forbidden {
+    Forbidden { pattern, expected: TIMELESS, reach: Some(Reach::Clock) }
 }
 
 /// Calls that no file of the repository may make.

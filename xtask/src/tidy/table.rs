@@ -38,6 +38,8 @@ pub(super) enum Kind {
 pub(super) enum Reach {
     Files,
     Sockets,
+    /// For timeouts and rates, never for results.
+    Clock,
 }
 
 /// Allowed in the tests of every crate, and a dependency of none that is published.
@@ -60,7 +62,10 @@ pub(super) const TABLE: &[Row] = &[
     Row { tests_may_depend_on: &["nlhf-policy"], ..row("crates/offline", "nlhf-offline", LEARNER) },
     Row { tests_may_depend_on: &["nlhf-policy"], ..row("crates/online", "nlhf-online", LEARNER) },
     Row { may_use: &[Reach::Files], ..row("crates/data", "nlhf-data", CORE) },
-    Row { may_use: &[Reach::Files, Reach::Sockets], ..row("crates/judge", "nlhf-judge", CORE) },
+    Row {
+        may_use: &[Reach::Files, Reach::Sockets, Reach::Clock],
+        ..row("crates/judge", "nlhf-judge", CORE)
+    },
     row("crates/policy-lm", "nlhf-policy-lm", CORE),
     row(
         "crates/nlhf",
