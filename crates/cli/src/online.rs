@@ -66,7 +66,7 @@ pub(crate) fn run(args: &OnlineArgs, global: &Global) -> anyhow::Result<Outcome>
         .with_scale(args.game.scale.into())
         .with_budget(args.rounds, args.labels_per_round)
         .with_seed(SeedTree::new(global.seed));
-    let budget = config.label_budget();
+    let budget = config.most_labels();
     let mut file = args.report.as_deref().map(outputs::open).transpose()?;
     let learn = Learn { config, global, problem: &problem, truth };
     let learned = args.model.with_fit(&problem, budget, learn)?;

@@ -164,6 +164,20 @@ pub trait FitPreference: Send + Sync {
     /// [`FitError`] if the data or the settings admit no estimate.
     fn fit(&self, data: &[Comparison]) -> Result<Fitted<Self::Model>, FitError>;
 
+    /// Fits to more comparisons than `previous` saw, the same as [`FitPreference::fit`] beyond the tolerance of the fit. Override
+    /// it where starting from a model that is near saves work.
+    ///
+    /// # Errors
+    /// Those of [`FitPreference::fit`].
+    fn refit(
+        &self,
+        data: &[Comparison],
+        previous: &Self::Model,
+    ) -> Result<Fitted<Self::Model>, FitError> {
+        let _ = previous;
+        self.fit(data)
+    }
+
     /// Fits where only predictions are wanted, not how sure they are, and shows the preference to `view`: the same as that
     /// of [`FitPreference::fit`] beyond rounding. Override it where confidence costs.
     ///

@@ -48,7 +48,9 @@ pub use menu::{Menu, MenuError, Menus};
 pub use observer::Observer;
 pub use oracle::{Oracle, OracleError, Outcome, Query};
 pub use policy::{Policy, PolicyClass, ProjectionError, Target, UniformPolicy};
-pub use preference::{ConfidenceWidth, PreferenceModel, suboptimality};
+pub use preference::{
+    ConfidenceWidth, PreferenceModel, pairwise_slopes, pessimistic_payoffs, suboptimality,
+};
 pub use scalar::{Confidence, Eta, Label, ScalarError, Scale, Weight};
 pub use seed::{SeedTree, Stream, WorkspaceRng};
 pub use solver::{ASKED_FOR, Iteration, NashSolver, Solution, SolveError, Status};

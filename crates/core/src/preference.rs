@@ -6,7 +6,7 @@
 //! ```
 //! Source: Ye et al. (arXiv 2402.07314), sections 2 and 3.
 
-use crate::game::{DenseGame, Profile, RegularizedGame};
+use crate::game::{DenseGame, Profile, RegularizedGame, ZeroSumGame};
 use crate::logistic::sigmoid;
 use crate::{Distribution, Eta, Menu, PromptId, ResponseId, Scale, VersionSpace};
 
@@ -78,6 +78,37 @@ pub fn suboptimality<M: PreferenceModel + ?Sized>(
     game.certify(&Profile::symmetric(policy.clone())).column_regret
 }
 
+/// `max(A − width, floor)` of each pair, `widths` row-major like the payoffs.
+///
+/// # Panics
+/// If there is not one width a payoff, or one is not finite.
+pub fn pessimistic_payoffs(estimate: &DenseGame, widths: &[f64], floor: f64) -> DenseGame {
+    assert_eq!(widths.len(), estimate.entries().len(), "one width a payoff");
+    let ncols = estimate.ncols();
+    let lowered = estimate.map_entries(|i, j, payoff| (payoff - widths[i * ncols + j]).max(floor));
+    lowered.expect("payoffs and widths are finite")
+}
+
+/// The slopes of `Σ_{a < b} |p_a q_b − p_b q_a| width(a, b)` in q, one a response, with `widths` row-major: what
+/// [`ConfidenceWidth::policy_width_slopes`] is where errors of different pairs do not hang together.
+///
+/// # Panics
+/// If the policies do not have as many entries as there are rows of widths.
+pub fn pairwise_slopes(widths: &[f64], first: &Distribution, second: &Distribution) -> Vec<f64> {
+    let (p, q) = (first.probabilities(), second.probabilities());
+    let n = p.len();
+    assert!(q.len() == n && widths.len() == n * n, "policies over the responses of the menu");
+    let slope = |j: usize| -> f64 {
+        let term = |i: usize| {
+            let apart = p[i] * q[j] - p[j] * q[i];
+            let sign = if apart == 0.0 { 0.0 } else { apart.signum() };
+            sign * p[i] * widths[i * n + j]
+        };
+        (0..n).map(term).sum()
+    };
+    (0..n).map(slope).collect()
+}
+
 /// A preference model that knows how far off it may be. One method to write.
 ///
 /// # Laws
@@ -131,6 +162,21 @@ pub trait ConfidenceWidth: PreferenceModel {
         pairs.map(|(i, j)| (p[i] * q[j] - p[j] * q[i]).abs() * widths[i * n + j]).sum()
     }
 
+    /// The slopes of [`ConfidenceWidth::policy_width`] in the probabilities of `second`, one a response, in nats: where it
+    /// has a kink, some slope between those of its sides. The width is homogeneous, so that it is the mean of its slopes
+    /// under `second`. Override it with `policy_width`.
+    ///
+    /// # Panics
+    /// If a policy does not have one entry a response.
+    fn policy_width_slopes(
+        &self,
+        menu: Menu<'_>,
+        first: &Distribution,
+        second: &Distribution,
+    ) -> Vec<f64> {
+        pairwise_slopes(&self.widths(menu, Scale::LogOdds), first, second)
+    }
+
     /// The payoffs `M = max(R̂ − width, −B)`, no larger than the truth with the stated confidence.
     ///
     /// The widths are symmetric, so that `M` is not skew: what is feared of `a` against `b` and of `b`
@@ -140,14 +186,16 @@ pub trait ConfidenceWidth: PreferenceModel {
     /// # Panics
     /// If a width is not finite, against the law of this trait.
     fn pessimistic_game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {
-        let (n, widths) = (menu.len(), self.widths(menu, scale));
-        let floor = match scale {
+        let floor = self.payoff_floor(scale);
+        pessimistic_payoffs(&self.game(menu, scale), &self.widths(menu, scale), floor)
+    }
+
+    /// What no true payoff lies below: −½ for probabilities, −B for log-odds.
+    fn payoff_floor(&self, scale: Scale) -> f64 {
+        match scale {
             Scale::Probability => -0.5,
             Scale::LogOdds => -self.log_odds_bound(),
-        };
-        let game = self.game(menu, scale);
-        let pessimistic = game.map_entries(|i, j, payoff| (payoff - widths[i * n + j]).max(floor));
-        pessimistic.expect("payoffs and widths are finite")
+        }
     }
 
     /// The finite set of preferences that this model takes the truth to be one of, if it knows one.
@@ -172,8 +220,19 @@ impl<M: ConfidenceWidth + ?Sized> ConfidenceWidth for &M {
     fn policy_width(&self, menu: Menu<'_>, first: &Distribution, second: &Distribution) -> f64 {
         (**self).policy_width(menu, first, second)
     }
+    fn policy_width_slopes(
+        &self,
+        menu: Menu<'_>,
+        first: &Distribution,
+        second: &Distribution,
+    ) -> Vec<f64> {
+        (**self).policy_width_slopes(menu, first, second)
+    }
     fn pessimistic_game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {
         (**self).pessimistic_game(menu, scale)
+    }
+    fn payoff_floor(&self, scale: Scale) -> f64 {
+        (**self).payoff_floor(scale)
     }
     fn version_space(&self) -> Option<&dyn VersionSpace> {
         (**self).version_space()

@@ -27,6 +27,10 @@ pub enum Stream {
     Bootstrap = 5,
     /// Starting points.
     Start = 6,
+    /// Draws of an online strategy.
+    Strategy = 7,
+    /// The order in which candidates join a menu.
+    Candidates = 8,
 }
 
 /// The root of all randomness of a run.

@@ -1,89 +1,17 @@
-//! The online learner: rounds of ask, fit, solve, explore.
+//! The online learner: rounds of ask, fit, plan, certify.
 
-use crate::queries;
-use crate::round::agents;
-use crate::{Agents, OnlineConfig, OnlinePromptReport, OnlineReport, Round, RoundReport};
+use crate::queries::Queries;
+use crate::round::Stage;
+use crate::{
+    Agents, Candidates, OnlineConfig, OnlineError, OnlinePromptReport, OnlineReport, Optimistic,
+    Round, RoundReport, StopReason, Strategy,
+};
 use nlhf_core::{
-    Comparison, ConfidenceWidth, FitError, FitPreference, Menus, NashSolver, Observer, Oracle,
-    OracleError, Policy, PolicyClass, Profile, ProjectionError, PromptId, RegularizedGame,
-    SolveError, Status, Target, Weight,
+    Comparison, ConfidenceWidth, FitEvidence, FitPreference, Fitted, Menus, NashSolver, Observer,
+    Oracle, Policy, PolicyClass, Profile, RegularizedGame, Status, Target, Weight,
 };
 use nlhf_nash::Automatic;
-use rayon::prelude::*;
 use std::sync::Arc;
-
-/// What stops an online run.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OnlineError {
-    /// A setting outside its range.
-    #[error("{setting} must be {required}, but is {given}")]
-    Config {
-        /// The setting.
-        setting: &'static str,
-        /// Its range.
-        required: &'static str,
-        /// What was given.
-        given: f64,
-    },
-    /// No prompt has two candidates to ask about.
-    #[error("online learning needs at least one prompt with two candidates")]
-    NothingToAsk,
-    /// The reference does not fit a menu.
-    #[error(
-        "the reference policy of {prompt:?} has {given} entries, but its menu has {required} responses"
-    )]
-    Reference {
-        /// The prompt.
-        prompt: PromptId,
-        /// The length of the menu.
-        required: usize,
-        /// The length of the reference.
-        given: usize,
-    },
-    /// The oracle gave no complete batch of answers.
-    #[error("the oracle failed in round {round}")]
-    Oracle {
-        /// The round.
-        round: u32,
-        /// What went wrong.
-        #[source]
-        source: OracleError,
-    },
-    /// The oracle broke its law.
-    #[error("the oracle must answer {required} queries in round {round}, but answered {given}")]
-    Answers {
-        /// The round.
-        round: u32,
-        /// Queries asked.
-        required: usize,
-        /// Answers given.
-        given: usize,
-    },
-    /// The preference model cannot be fitted.
-    #[error("cannot fit the preference model in round {round}")]
-    Fit {
-        /// The round.
-        round: u32,
-        /// Why not.
-        #[source]
-        source: FitError,
-    },
-    /// A game cannot be solved.
-    #[error("cannot solve the game of {prompt:?} in round {round}")]
-    Solve {
-        /// The round.
-        round: u32,
-        /// The prompt.
-        prompt: PromptId,
-        /// Why not.
-        #[source]
-        source: SolveError,
-    },
-    /// The policy class cannot take the equilibria.
-    #[error("cannot project the equilibria onto the policy class")]
-    Project(#[source] ProjectionError),
-}
 
 /// What an online run returns.
 #[derive(Debug)]
@@ -93,16 +21,20 @@ pub struct OnlineResult<M, P> {
     pub model: M,
     /// The learned policy, a member of the policy class.
     pub policy: P,
-    /// All labels that were paid for, in the order asked.
+    /// The menus that the policy was learned on.
+    pub menus: Menus,
+    /// All labels, in the order asked; those that the oracle skipped have weight zero.
     pub comparisons: Vec<Comparison>,
     /// The trace of rounds, certificates and bounds.
     pub report: OnlineReport,
 }
 
-/// Optimistic equilibrium learning for any confidence-carrying model, any class, any solver.
+/// Online learning with any strategy, any confidence-carrying model, any class, any solver; by default with an optimistic
+/// enhancer.
 #[derive(Clone)]
 pub struct OnlineLearner {
     config: OnlineConfig,
+    strategy: Arc<dyn Strategy>,
     solver: Arc<dyn NashSolver>,
 }
 
@@ -110,38 +42,33 @@ impl std::fmt::Debug for OnlineLearner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("OnlineLearner")
             .field("config", &self.config)
+            .field("strategy", &self.strategy)
             .field("solver", &self.solver.name())
             .finish()
     }
-}
-
-/// The round with the smallest certificate so far.
-struct Best<M> {
-    round: u32,
-    bound: f64,
-    model: M,
-    agents: Vec<Agents>,
 }
 
 impl OnlineLearner {
     /// Checks the settings.
     ///
     /// # Errors
-    /// [`OnlineError::Config`] if there is no round or label, or the tolerance is out of range.
+    /// [`OnlineError::Config`] if there is no round or label, or a number is out of range.
     pub fn new(config: OnlineConfig) -> Result<Self, OnlineError> {
-        for (setting, given) in
-            [("rounds", config.rounds), ("labels_per_round", config.labels_per_round)]
-        {
-            if given == 0 {
-                return Err(OnlineError::Config { setting, required: "at least 1", given: 0.0 });
-            }
-        }
-        if !(0.0..f64::INFINITY).contains(&config.tolerance) {
-            let (setting, required) = ("tolerance", "non-negative and finite");
-            return Err(OnlineError::Config { setting, required, given: config.tolerance });
-        }
+        let config = config.validate()?;
         let solver = Arc::new(Automatic { tolerance: config.tolerance });
-        Ok(Self { config, solver })
+        Ok(Self { config, strategy: Arc::new(Optimistic::default()), solver })
+    }
+
+    /// With another strategy.
+    ///
+    /// # Errors
+    /// [`OnlineError::Scale`] if it does not play the scale of the settings.
+    pub fn with_strategy(mut self, strategy: Arc<dyn Strategy>) -> Result<Self, OnlineError> {
+        if strategy.log_odds_only() && self.config.scale != nlhf_core::Scale::LogOdds {
+            return Err(OnlineError::Scale { strategy: strategy.name() });
+        }
+        self.strategy = strategy;
+        Ok(self)
     }
 
     /// With another solver, which brings a tolerance of its own.
@@ -154,7 +81,8 @@ impl OnlineLearner {
     /// Runs the rounds and returns the main agent with the smallest certificate.
     ///
     /// An observer that breaks ends the run after its round, with what was learned so far. Prompts are
-    /// solved in parallel; the result does not depend on the number of threads.
+    /// planned in parallel; the result does not depend on the number of threads. A run is decided by its settings and the answers:
+    /// an oracle that gives recorded answers again brings it back to where it was, bit for bit.
     ///
     /// The bounds hold as far as the widths do while pairs are chosen by earlier labels: give
     /// `TabularFit` the label budget as its horizon, and `BradleyTerryFit` the menus.
@@ -178,106 +106,252 @@ impl OnlineLearner {
         F::Model: ConfidenceWidth,
         C: PolicyClass,
     {
-        if menus.n_pairs() == 0 {
-            return Err(OnlineError::NothingToAsk);
-        }
-        let references = references(menus, reference)?;
-        let mut present: Vec<Agents> = references.iter().map(unexplored).collect();
-        let mut comparisons = Vec::new();
-        let mut trace = Vec::new();
+        let mut candidates = menus;
+        self.learn_growing(&mut candidates, reference, oracle, fit, class, observer)
+    }
+
+    /// The same while candidates are added between rounds. A certificate is about the competitors of its round: the
+    /// policy returned is the best since candidates were last added.
+    ///
+    /// # Errors
+    /// [`OnlineError`].
+    ///
+    /// # Panics
+    /// As [`OnlineLearner::learn`].
+    pub fn learn_growing<F, C>(
+        &self,
+        candidates: &mut dyn Candidates,
+        reference: &dyn Policy,
+        oracle: &mut dyn Oracle,
+        fit: &F,
+        class: &C,
+        observer: &mut dyn for<'a> Observer<Round<'a>>,
+    ) -> Result<OnlineResult<F::Model, C::Policy>, OnlineError>
+    where
+        F: FitPreference,
+        F::Model: ConfidenceWidth,
+        C: PolicyClass,
+    {
+        let menus = candidates.menus(1).clone();
+        let mut run = Run::new(self, menus, reference)?;
+        let mut queries = Queries::new(&self.config, run.menus.len());
+        let mut latest: Option<Arc<F::Model>> = None;
         let mut best: Option<Best<F::Model>> = None;
+        let mut stopped = StopReason::Rounds;
         for round in 1..=self.config.rounds {
-            self.ask(round, menus, &present, oracle, &mut comparisons)?;
-            let fitted =
-                fit.fit(&comparisons).map_err(|source| OnlineError::Fit { round, source })?;
-            present = self.agents(round, &fitted.model, menus, &references, &present)?;
-            let total: f64 = present.iter().map(|agents| agents.suboptimality_bound).sum();
-            let bound = total / present.len() as f64;
-            trace.push(RoundReport {
-                round,
-                n_labels: comparisons.len(),
-                suboptimality_bound: bound,
-                n_unconverged: present.iter().filter(|a| a.status != Status::Converged).count(),
-                max_duality_gap: present.iter().map(|a| a.duality_gap).fold(0.0, f64::max),
-                fit: fitted.evidence,
-            });
-            let event = Round {
-                round,
-                rounds: self.config.rounds,
-                n_labels: comparisons.len(),
-                agents: &present,
-                suboptimality_bound: bound,
-            };
-            let flow = observer.observe(&event);
-            if best.as_ref().is_none_or(|best| bound < best.bound) {
-                best = Some(Best { round, bound, model: fitted.model, agents: present.clone() });
+            if round > 1 && run.grow(round, candidates.menus(round), reference, &*self.strategy)? {
+                best = None;
             }
+            if !run.ask(round, &mut queries, oracle)? {
+                stopped = StopReason::NothingLeft;
+                if best.is_some() {
+                    break;
+                }
+            }
+            let fitted = match &latest {
+                Some(model) => fit.refit(&run.comparisons, model),
+                None => fit.fit(&run.comparisons),
+            };
+            let Fitted { model, evidence } =
+                fitted.map_err(|source| OnlineError::Fit { round, source })?;
+            let model = Arc::new(model);
+            run.agents = run.stage(round).agents(&*model, &run.agents)?;
+            let report = run.report(round, evidence);
+            let bound = report.suboptimality_bound;
+            run.trace.push(report);
+            let flow = observer.observe(&run.event(round, bound));
+            if best.as_ref().is_none_or(|best| bound < best.bound) {
+                let agents = run.agents.clone();
+                best = Some(Best { round, bound, model: Arc::clone(&model), agents });
+            }
+            latest = Some(model);
             if flow.is_break() {
+                stopped = StopReason::Observer;
+            } else if self.config.target_bound.is_some_and(|target| bound <= target) {
+                stopped = StopReason::TargetBound;
+            } else if self.config.label_budget.is_some_and(|most| run.n_queries() >= most) {
+                stopped = StopReason::LabelBudget;
+            }
+            if stopped != StopReason::Rounds {
                 break;
             }
         }
-        let best = best.expect("there is at least one round");
-        let (policy, prompts) = self.project(&best, menus, &references, class)?;
+        let best = best.expect("the last round had a policy");
+        let (policy, prompts) = run.project(&best, class)?;
         let report = OnlineReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             config: self.config.clone(),
+            strategy: self.strategy.name().to_owned(),
             policy_class: class.name().to_owned(),
-            rounds: trace,
+            rounds: run.trace,
             best_round: best.round,
+            stopped,
             prompts,
         };
-        Ok(OnlineResult { model: best.model, policy, comparisons, report })
+        let (menus, comparisons) = (run.menus, run.comparisons);
+        drop(latest);
+        let model = Arc::into_inner(best.model).expect("the best round alone holds its model");
+        Ok(OnlineResult { model, policy, menus, comparisons, report })
+    }
+}
+
+/// The round with the smallest certificate so far.
+struct Best<M> {
+    round: u32,
+    bound: f64,
+    model: Arc<M>,
+    agents: Vec<Agents>,
+}
+
+/// What a run knows.
+struct Run<'a> {
+    learner: &'a OnlineLearner,
+    menus: Menus,
+    references: Vec<Profile>,
+    agents: Vec<Agents>,
+    comparisons: Vec<Comparison>,
+    /// The same by prompt.
+    by_prompt: Vec<Vec<Comparison>>,
+    trace: Vec<RoundReport>,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        learner: &'a OnlineLearner,
+        menus: Menus,
+        reference: &dyn Policy,
+    ) -> Result<Self, OnlineError> {
+        if menus.n_pairs() == 0 {
+            return Err(OnlineError::NothingToAsk);
+        }
+        let references = references(&menus, reference)?;
+        let unexplored = |reference| Agents::unexplored(reference, &*learner.strategy);
+        let agents = references.iter().map(unexplored).collect();
+        let by_prompt = vec![Vec::new(); menus.len()];
+        let (comparisons, trace) = (Vec::new(), Vec::new());
+        Ok(Self { learner, menus, references, agents, comparisons, by_prompt, trace })
     }
 
-    fn ask(
-        &self,
+    fn n_queries(&self) -> u64 {
+        self.comparisons.len() as u64
+    }
+
+    /// Takes the menus of a round over; whether a candidate was added.
+    fn grow(
+        &mut self,
         round: u32,
         menus: &Menus,
-        agents: &[Agents],
+        reference: &dyn Policy,
+        strategy: &dyn Strategy,
+    ) -> Result<bool, OnlineError> {
+        let mut grown = Vec::new();
+        for (position, before) in self.menus.iter().enumerate() {
+            let now = (position < menus.len()).then(|| menus.get(position));
+            let begins_alike = now.is_some_and(|now| {
+                now.prompt() == before.prompt() && now.responses().starts_with(before.responses())
+            });
+            if !begins_alike || menus.len() != self.menus.len() {
+                return Err(OnlineError::Candidates { round, position });
+            }
+            if now.is_some_and(|now| now.len() > before.len()) {
+                grown.push(position);
+            }
+        }
+        if grown.is_empty() {
+            return Ok(false);
+        }
+        self.menus = menus.clone();
+        self.references = references(menus, reference)?;
+        for position in &grown {
+            let reference = &self.references[*position];
+            self.agents[*position] = Agents::unexplored(reference, strategy);
+        }
+        Ok(true)
+    }
+
+    /// Asks the queries of a round; whether there were any.
+    fn ask(
+        &mut self,
+        round: u32,
+        queries: &mut Queries<'_>,
         oracle: &mut dyn Oracle,
-        comparisons: &mut Vec<Comparison>,
-    ) -> Result<(), OnlineError> {
-        let n_labels = self.config.labels_per_round;
-        let queries = queries::draw(menus, agents, n_labels, round, self.config.seed);
+    ) -> Result<bool, OnlineError> {
+        let config = &self.learner.config;
+        let left = config.label_budget.map_or(u64::MAX, |most| most - self.n_queries());
+        let wanted = usize::try_from(left.min(u64::from(config.labels_per_round)));
+        let wanted = wanted.expect("a number of labels a round");
+        let queries = queries.draw(&self.menus, &self.agents, wanted, round);
+        if queries.is_empty() {
+            return Ok(false);
+        }
         let outcomes =
             oracle.compare(&queries).map_err(|source| OnlineError::Oracle { round, source })?;
         let (required, given) = (queries.len(), outcomes.len());
         if required != given {
             return Err(OnlineError::Answers { round, required, given });
         }
-        let answered = queries.iter().zip(&outcomes);
-        comparisons.extend(answered.map(|(q, o)| Comparison {
-            weight: o.weight,
-            ..Comparison::new(q.prompt, q.first, q.second, o.label)
-        }));
-        Ok(())
+        for (query, outcome) in queries.iter().zip(&outcomes) {
+            let comparison = Comparison {
+                weight: outcome.weight,
+                ..Comparison::new(query.prompt, query.first, query.second, outcome.label)
+            };
+            self.comparisons.push(comparison);
+            let position = self.menus.position(query.prompt).expect("a prompt of the menus");
+            self.by_prompt[position].push(comparison);
+        }
+        Ok(true)
     }
 
-    fn agents<M: ConfidenceWidth>(
-        &self,
-        round: u32,
-        model: &M,
-        menus: &Menus,
-        references: &[Profile],
-        previous: &[Agents],
-    ) -> Result<Vec<Agents>, OnlineError> {
-        let (eta, scale, solver) = (self.config.eta, self.config.scale, self.solver.as_ref());
-        let solve = |at: usize| {
-            let menu = menus.get(at);
-            // The previous equilibrium is near this one: a warm start saves most iterations.
-            let start = Profile::symmetric(previous[at].main.clone());
-            agents(model, menu, &references[at], &start, eta, scale, solver)
-                .map_err(|source| OnlineError::Solve { round, prompt: menu.prompt(), source })
-        };
-        (0..menus.len()).into_par_iter().map(solve).collect()
+    fn stage(&self, round: u32) -> Stage<'_> {
+        Stage {
+            round,
+            config: &self.learner.config,
+            strategy: &*self.learner.strategy,
+            solver: &*self.learner.solver,
+            menus: &self.menus,
+            references: &self.references,
+            comparisons: &self.by_prompt,
+        }
+    }
+
+    fn report(&self, round: u32, fit: FitEvidence) -> RoundReport {
+        let n = self.agents.len() as f64;
+        let total: f64 = self.agents.iter().map(|agents| agents.suboptimality_bound).sum();
+        let policy_level: Option<f64> = self.agents.iter().map(|a| a.policy_level_bound).sum();
+        let unconverged = self.agents.iter().filter(|a| a.status != Status::Converged);
+        RoundReport {
+            round,
+            n_queries: self.comparisons.len(),
+            n_labels: self.n_labels(),
+            n_candidates: self.menus.iter().map(|menu| menu.len()).sum(),
+            suboptimality_bound: total / n,
+            policy_level_bound: policy_level.map(|total| total / n),
+            n_unconverged: unconverged.count(),
+            max_duality_gap: self.agents.iter().map(|a| a.duality_gap).fold(0.0, f64::max),
+            fit,
+        }
+    }
+
+    fn n_labels(&self) -> usize {
+        self.comparisons.iter().filter(|c| c.weight.get() > 0.0).count()
+    }
+
+    fn event(&self, round: u32, suboptimality_bound: f64) -> Round<'_> {
+        Round {
+            round,
+            rounds: self.learner.config.rounds,
+            n_queries: self.comparisons.len(),
+            n_labels: self.n_labels(),
+            menus: &self.menus,
+            agents: &self.agents,
+            suboptimality_bound,
+        }
     }
 
     /// Projects the best main agents onto the class, and recomputes the bounds of what it plays.
     fn project<M: ConfidenceWidth, C: PolicyClass>(
         &self,
         best: &Best<M>,
-        menus: &Menus,
-        references: &[Profile],
         class: &C,
     ) -> Result<(C::Policy, Vec<OnlinePromptReport>), OnlineError> {
         let target = |(menu, agents): (_, &Agents)| Target {
@@ -285,13 +359,14 @@ impl OnlineLearner {
             distribution: agents.main.clone(),
             weight: Weight::ONE,
         };
-        let targets: Vec<Target<'_>> = menus.iter().zip(&best.agents).map(target).collect();
+        let targets: Vec<Target<'_>> = self.menus.iter().zip(&best.agents).map(target).collect();
         let policy = class.project(&targets, None).map_err(OnlineError::Project)?;
+        let config = &self.learner.config;
         let report = |(menu, reference): (nlhf_core::Menu<'_>, &Profile)| {
             let row = policy.distribution(menu);
-            let payoff = best.model.pessimistic_game(menu, self.config.scale);
-            let game = RegularizedGame::new(&payoff, reference, self.config.eta)
-                .expect("the reference was checked against its menu before the first round");
+            let payoff = best.model.pessimistic_game(menu, config.scale);
+            let game = RegularizedGame::new(&payoff, reference, config.eta)
+                .expect("the reference was checked against its menu before the round");
             let profile = Profile { column: game.best_column_response(&row), row };
             let certificate = game.certify(&profile);
             OnlinePromptReport {
@@ -300,12 +375,12 @@ impl OnlineLearner {
                 suboptimality_bound: certificate.worst_shortfall(),
             }
         };
-        let reports = menus.iter().zip(references).map(report).collect();
+        let reports = self.menus.iter().zip(&self.references).map(report).collect();
         Ok((policy, reports))
     }
 }
 
-/// The reference on every menu, checked once.
+/// The reference on every menu, checked.
 fn references(menus: &Menus, reference: &dyn Policy) -> Result<Vec<Profile>, OnlineError> {
     let checked = menus.iter().map(|menu| {
         let distribution = reference.distribution(menu);
@@ -317,15 +392,4 @@ fn references(menus: &Menus, reference: &dyn Policy) -> Result<Vec<Profile>, Onl
         }
     });
     checked.collect()
-}
-
-/// Before the first label: the reference against itself.
-fn unexplored(reference: &Profile) -> Agents {
-    Agents {
-        main: reference.row.clone(),
-        enhancer: reference.column.clone(),
-        suboptimality_bound: f64::INFINITY,
-        duality_gap: 0.0,
-        status: Status::Converged,
-    }
 }

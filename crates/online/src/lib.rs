@@ -10,17 +10,27 @@
 //! return the π¹ with the smallest certificate
 //! ```
 //! Only one player explores: optimism goes to the opponent. Source: Ye et al. (arXiv 2402.07314),
-//! section 4; the enhancer is the optimistic best response, in closed form.
+//! section 4; [`Enhancer`] names its three forms. Other methods are [`Strategy`]s of the same loop, so that they can be
+//! compared label by label.
 //!
 //! Start at [`OnlineLearner`].
 
+mod candidates;
 mod config;
+mod enhancer;
+mod error;
 mod learner;
+mod optimistic;
 mod queries;
 mod report;
 mod round;
+mod strategy;
 
-pub use config::OnlineConfig;
-pub use learner::{OnlineError, OnlineLearner, OnlineResult};
-pub use report::{OnlinePromptReport, OnlineReport, RoundReport};
+pub use candidates::{Candidates, GrowingMenus};
+pub use config::{OnlineConfig, PromptSampling};
+pub use error::OnlineError;
+pub use learner::{OnlineLearner, OnlineResult};
+pub use optimistic::{Enhancer, Optimistic};
+pub use report::{OnlinePromptReport, OnlineReport, RoundReport, StopReason};
 pub use round::{Agents, Round};
+pub use strategy::{Pairing, Plan, PromptRound, Strategy};

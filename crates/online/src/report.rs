@@ -9,16 +9,39 @@ use serde::{Deserialize, Serialize};
 pub struct RoundReport {
     /// Counted from one.
     pub round: u32,
-    /// Labels used so far.
+    /// Queries asked so far, those that the oracle skipped included.
+    pub n_queries: usize,
+    /// Labels that count so far.
     pub n_labels: usize,
+    /// Candidates on all menus together.
+    pub n_candidates: usize,
     /// The mean over the prompts of the bound on the main agent's suboptimality, in payoff units.
     pub suboptimality_bound: f64,
+    /// The mean over the prompts of what the main agent loses at most if the widths of policies hold and the worst opponent
+    /// was found, in payoff units; only of strategies that look for it.
+    pub policy_level_bound: Option<f64>,
     /// Prompts whose main agent did not reach the tolerance.
     pub n_unconverged: usize,
     /// The largest duality gap of the main agent in the estimated game.
     pub max_duality_gap: f64,
     /// How the preference model was fitted.
     pub fit: FitEvidence,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopReason {
+    /// All rounds were played.
+    Rounds,
+    /// All labels of the budget were asked.
+    LabelBudget,
+    /// The bound reached its target.
+    TargetBound,
+    /// The observer asked to stop.
+    Observer,
+    /// Every pair was asked about, and none may be asked about again.
+    NothingLeft,
 }
 
 /// One prompt of the returned policy.
@@ -39,12 +62,16 @@ pub struct OnlineReport {
     pub version: String,
     /// The settings of the run.
     pub config: OnlineConfig,
+    /// The name of the strategy.
+    pub strategy: String,
     /// The name of the policy class.
     pub policy_class: String,
     /// All rounds.
     pub rounds: Vec<RoundReport>,
-    /// The round whose main agent is returned: that with the smallest bound.
+    /// The round whose main agent is returned: that with the smallest bound since candidates were last added.
     pub best_round: u32,
+    /// Why the run ended.
+    pub stopped: StopReason,
     /// The prompts, in the order of the menus.
     pub prompts: Vec<OnlinePromptReport>,
 }

@@ -1,24 +1,47 @@
-//! The agents of a round on one prompt, and what observers see of a round.
+//! The agents of a round, what observers see of it, and how they come about.
 
+use crate::{OnlineConfig, OnlineError, Pairing, PromptRound, Strategy};
 use nlhf_core::{
-    ConfidenceWidth, Distribution, Eta, Menu, NashSolver, Profile, RegularizedGame, Scale,
-    SolveError, Status,
+    Comparison, ConfidenceWidth, Distribution, Menus, NashSolver, Profile, Status,
+    pessimistic_payoffs,
 };
+use rayon::prelude::*;
 
-/// Main agent, enhancer and certificate on one prompt.
+/// What a strategy plays on one prompt, with its certificate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Agents {
-    /// The equilibrium of the estimated game.
+    /// What would be returned: of most strategies the equilibrium of the estimated game.
     pub main: Distribution,
-    /// The opponent that looks best against the main agent when every doubt is in its favour.
-    pub enhancer: Distribution,
+    /// Whom the next round asks about, each pairing alike.
+    pub asks: Vec<Pairing>,
     /// `−min_q J_M(main, q)`: with the confidence of the widths, the main agent loses no more than
     /// this against any competitor, in units of the payoff.
     pub suboptimality_bound: f64,
+    /// [`crate::Plan::policy_level_bound`].
+    pub policy_level_bound: Option<f64>,
     /// The duality gap of the main agent in the estimated game.
     pub duality_gap: f64,
     /// Why the solver stopped.
     pub status: Status,
+}
+
+impl Agents {
+    /// Before the first label: the reference, of which nothing is known.
+    pub(crate) fn unexplored(reference: &Profile, strategy: &dyn Strategy) -> Self {
+        Self {
+            main: reference.row.clone(),
+            asks: strategy.opening(&reference.row),
+            suboptimality_bound: f64::INFINITY,
+            policy_level_bound: None,
+            duality_gap: 0.0,
+            status: Status::Converged,
+        }
+    }
+
+    /// The policy that the main agent is compared with next: the enhancer, of an optimistic strategy.
+    pub fn opponent(&self) -> &Distribution {
+        &self.asks[0].second
+    }
 }
 
 /// One round, as observers see it.
@@ -28,39 +51,91 @@ pub struct Round<'a> {
     pub round: u32,
     /// All rounds planned.
     pub rounds: u32,
-    /// Labels used so far.
+    /// Labels asked so far, those that the oracle skipped included.
+    pub n_queries: usize,
+    /// Labels that count.
     pub n_labels: usize,
+    /// The menus of this round.
+    pub menus: &'a Menus,
     /// The agents on each prompt, in the order of the menus.
     pub agents: &'a [Agents],
     /// The mean of the bounds over the prompts: the certificate of the round.
     pub suboptimality_bound: f64,
 }
 
-/// Solves the estimated game of a menu, and finds the optimistic opponent (E1).
-pub(crate) fn agents<M: ConfidenceWidth>(
-    model: &M,
-    menu: Menu<'_>,
-    reference: &Profile,
-    start: &Profile,
-    eta: Eta,
-    scale: Scale,
-    solver: &dyn NashSolver,
-) -> Result<Agents, SolveError> {
-    let fits = "the reference was checked against its menu before the first round";
-    let estimate = model.game(menu, scale);
-    let game = RegularizedGame::new(&estimate, reference, eta).expect(fits);
-    let solution = solver.solve(&game, start, &mut ())?;
-    let pessimistic = model.pessimistic_game(menu, scale);
-    let feared = RegularizedGame::new(&pessimistic, reference, eta).expect(fits);
-    let main = solution.profile.row;
-    let enhancer = feared.best_column_response(&main);
-    let profile = Profile { row: main, column: enhancer };
-    let certificate = feared.certify(&profile);
-    Ok(Agents {
-        suboptimality_bound: certificate.worst_shortfall(),
-        main: profile.row,
-        enhancer: profile.column,
-        duality_gap: solution.certificate.duality_gap,
-        status: solution.status,
-    })
+/// What all prompts of a round have in common.
+pub(crate) struct Stage<'a> {
+    pub(crate) round: u32,
+    pub(crate) config: &'a OnlineConfig,
+    pub(crate) strategy: &'a dyn Strategy,
+    pub(crate) solver: &'a dyn NashSolver,
+    pub(crate) menus: &'a Menus,
+    pub(crate) references: &'a [Profile],
+    /// The labels of each prompt.
+    pub(crate) comparisons: &'a [Vec<Comparison>],
+}
+
+impl Stage<'_> {
+    /// Plans and certifies every prompt, in parallel.
+    pub(crate) fn agents(
+        &self,
+        model: &dyn ConfidenceWidth,
+        previous: &[Agents],
+    ) -> Result<Vec<Agents>, OnlineError> {
+        let all = (0..self.menus.len()).into_par_iter();
+        all.map(|position| self.prompt(position, model, &previous[position])).collect()
+    }
+
+    fn prompt(
+        &self,
+        position: usize,
+        model: &dyn ConfidenceWidth,
+        previous: &Agents,
+    ) -> Result<Agents, OnlineError> {
+        let (menu, scale) = (self.menus.get(position), self.config.scale);
+        let (estimate, widths) = (model.game(menu, scale), model.widths(menu, scale));
+        let prompt = PromptRound {
+            round: self.round,
+            config: self.config,
+            position,
+            menu,
+            reference: &self.references[position],
+            previous,
+            model,
+            estimate: &estimate,
+            widths: &widths,
+            comparisons: &self.comparisons[position],
+            solver: self.solver,
+        };
+        let planned = self.strategy.plan(&prompt).map_err(|source| OnlineError::Solve {
+            round: self.round,
+            prompt: menu.prompt(),
+            source,
+        });
+        let plan = planned?;
+        let feared = pessimistic_payoffs(&estimate, &widths, model.payoff_floor(scale));
+        let (main, suboptimality_bound) = certified(&prompt, &feared, plan.main);
+        Ok(Agents {
+            main,
+            asks: plan.asks,
+            suboptimality_bound,
+            // Floors of single payoffs may be what binds.
+            policy_level_bound: plan.policy_level_bound.map(|b| b.min(suboptimality_bound)),
+            duality_gap: plan.duality_gap,
+            status: plan.status,
+        })
+    }
+}
+
+/// A policy and `−min_q J_M(policy, q)`.
+fn certified(
+    prompt: &PromptRound<'_>,
+    feared: &nlhf_core::DenseGame,
+    policy: Distribution,
+) -> (Distribution, f64) {
+    let game = nlhf_core::RegularizedGame::new(feared, prompt.reference, prompt.config.eta)
+        .expect("the reference was checked against its menu");
+    let profile = Profile { column: game.best_column_response(&policy), row: policy };
+    let bound = game.certify(&profile).worst_shortfall();
+    (profile.row, bound)
 }

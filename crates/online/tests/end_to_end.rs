@@ -1,19 +1,19 @@
-//! The loop against a crowd whose truth is known, and the enhancer against its golden file.
+//! The loop against a crowd whose truth is known.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use nlhf_core::{
-    Comparison, Confidence, ConfidenceWidth, Distribution, Eta, FitError, FitEvidence,
-    FitPreference, FitStatus, Fitted, Label, Menus, Oracle, OracleError, Outcome, Policy,
-    PreferenceModel, PromptId, Query, ResponseId, Scale, SeedTree, Target, UniformPolicy, Weight,
-    suboptimality,
+    Confidence, ConfidenceWidth, Eta, FitPreference, Label, Menus, Oracle, OracleError, Outcome,
+    Policy, PromptId, Query, ResponseId, Scale, SeedTree, UniformPolicy, suboptimality,
 };
-use nlhf_online::{OnlineConfig, OnlineError, OnlineLearner, OnlineReport, Round};
+use nlhf_online::{
+    Candidates, Enhancer, GrowingMenus, OnlineConfig, OnlineError, OnlineLearner, OnlineReport,
+    Optimistic, Round, StopReason,
+};
 use nlhf_policy::{TabularClass, TabularPolicy};
 use nlhf_preference::{
     Crowd, CrowdConfig, FeatureFit, LogisticConfig, SimulatedOracle, TabularFit,
 };
-use serde::Deserialize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ fn config(rounds: u32, labels: u32, seed: u64) -> OnlineConfig {
 
 fn tabular(truth: &Crowd, config: &OnlineConfig) -> TabularFit {
     TabularFit::for_menus(truth.menus(), Confidence::new(0.95).unwrap())
-        .with_horizon(config.label_budget())
+        .with_horizon(config.most_labels())
 }
 
 /// Runs the loop and checks in every round that the bound holds on every prompt.
@@ -162,112 +162,148 @@ fn what_cannot_be_learned_from_is_refused() {
     assert!(matches!(error, OnlineError::NothingToAsk));
 }
 
-#[derive(Deserialize)]
-struct File {
-    cases: Vec<Case>,
-}
+/// Never says anything.
+struct Silent;
 
-#[derive(Deserialize)]
-#[allow(non_snake_case, reason = "the names of the file")]
-struct Case {
-    n: usize,
-    eta: f64,
-    prior: Vec<f64>,
-    Rhat: Vec<Vec<f64>>,
-    Gamma: Vec<Vec<f64>>,
-    beta: f64,
-    main: Vec<f64>,
-    enh_optimistic: Vec<f64>,
-    Rtrue: Vec<Vec<f64>>,
-    subopt_main_true: f64,
-    bound_optimistic: f64,
-}
-
-/// A model with given log-odds and widths; its own fit, whatever the comparisons.
-#[derive(Clone)]
-struct Given {
-    log_odds: Vec<Vec<f64>>,
-    widths: Vec<Vec<f64>>,
-}
-
-impl PreferenceModel for Given {
-    fn log_odds(&self, _: PromptId, first: ResponseId, second: ResponseId) -> f64 {
-        self.log_odds[first.index()][second.index()]
-    }
-}
-
-impl ConfidenceWidth for Given {
-    fn log_odds_width(&self, _: PromptId, first: ResponseId, second: ResponseId) -> f64 {
-        self.widths[first.index()][second.index()]
-    }
-}
-
-impl FitPreference for Given {
-    type Model = Self;
-    fn name(&self) -> &'static str {
-        "given"
-    }
-    fn fit(&self, data: &[Comparison]) -> Result<Fitted<Self>, FitError> {
-        let evidence = FitEvidence {
-            model: "given".to_owned(),
-            n_comparisons: data.len(),
-            total_weight: data.len() as f64,
-            n_parameters: 0,
-            log_loss_nats: 0.0,
-            gradient_max: 0.0,
-            iterations: 0,
-            status: FitStatus::Converged,
-            width_multiplier: None,
-            parameter_norm: None,
-            bound_active: false,
-            order_effect: None,
-            separation: None,
-        };
-        Ok(Fitted { model: self.clone(), evidence })
+impl Oracle for Silent {
+    fn compare(&mut self, queries: &[Query]) -> Result<Vec<Outcome>, OracleError> {
+        Ok(queries
+            .iter()
+            .enumerate()
+            .map(|(at, _)| if at == 0 { Outcome::new(Label::WIN) } else { Outcome::SKIPPED })
+            .collect())
     }
 }
 
 #[test]
-fn main_agent_and_enhancer_are_those_of_the_golden_file() {
-    let file: File = serde_json::from_str(include_str!("golden/enhancer.json")).unwrap();
-    assert!(!file.cases.is_empty());
-    for case in file.cases {
-        let scaled = |row: &Vec<f64>| row.iter().map(|gamma| case.beta * gamma).collect();
-        let widths = case.Gamma.iter().map(scaled).collect();
-        let fit = Given { log_odds: case.Rhat.clone(), widths };
-        let truth = Given { log_odds: case.Rtrue.clone(), widths: Vec::new() };
-        let mut menus = Menus::new();
-        let ids: Vec<ResponseId> = (0..case.n).map(ResponseId::from_index).collect();
-        menus.push(PromptId::new(0), &ids).unwrap();
-        let prior = Distribution::from_masses(&case.prior).unwrap();
-        let target =
-            Target { menu: menus.get(0), distribution: prior.clone(), weight: Weight::ONE };
-        let reference = nlhf_core::PolicyClass::project(&TabularClass, &[target], None).unwrap();
-        let eta = Eta::new(case.eta).unwrap();
-        let config = config(1, 1, 0).with_eta(eta).with_scale(Scale::LogOdds);
-        let mut oracle = SimulatedOracle::new(&truth, SeedTree::new(0));
-        let mut seen = 0;
-        let mut watch = |round: &Round<'_>| {
-            let agents = &round.agents[0];
-            for (got, want) in
-                [(&agents.main, &case.main), (&agents.enhancer, &case.enh_optimistic)]
-            {
-                let l1: f64 =
-                    got.probabilities().iter().zip(want).map(|(p, q)| (p - q).abs()).sum();
-                assert!(l1 <= 1e-12, "L1 {l1:e}");
+fn runs_end_at_their_budget_their_bound_or_when_nothing_is_left() {
+    let truth = crowd(5);
+    let learn = |config: OnlineConfig| {
+        let fit = tabular(&truth, &config);
+        let mut oracle = SimulatedOracle::new(&truth, config.seed);
+        let learner = OnlineLearner::new(config).unwrap();
+        learner
+            .learn(truth.menus(), &UniformPolicy, &mut oracle, &fit, &TabularClass, &mut ())
+            .unwrap()
+    };
+    // Three prompts of four candidates: 18 pairs.
+    let budget = learn(config(10, 40, 5).with_label_budget(90));
+    assert_eq!(budget.report.stopped, StopReason::LabelBudget);
+    assert_eq!((budget.comparisons.len(), budget.report.rounds.len()), (90, 3));
+    let bound = budget.report.rounds[1].suboptimality_bound;
+    let reached = learn(config(10, 40, 5).with_target_bound(bound));
+    assert_eq!(reached.report.stopped, StopReason::TargetBound);
+    assert!(reached.report.rounds.last().unwrap().suboptimality_bound <= bound);
+    let all = learn(config(10, 5, 5).without_repeats());
+    assert_eq!(all.report.stopped, StopReason::NothingLeft);
+    let mut pairs: Vec<_> = all
+        .comparisons
+        .iter()
+        .map(|c| (c.prompt, c.first.min(c.second), c.first.max(c.second)))
+        .collect();
+    pairs.sort();
+    pairs.dedup();
+    assert_eq!((pairs.len(), all.comparisons.len()), (18, 18));
+    assert_eq!(learn(config(2, 5, 5)).report.stopped, StopReason::Rounds);
+}
+
+#[test]
+fn what_the_oracle_skips_counts_as_asked_and_not_as_a_label() {
+    let truth = crowd(6);
+    let config = config(2, 10, 6);
+    let fit = tabular(&truth, &config);
+    let learner = OnlineLearner::new(config).unwrap();
+    let result = learner
+        .learn(truth.menus(), &UniformPolicy, &mut Silent, &fit, &TabularClass, &mut ())
+        .unwrap();
+    let last = result.report.rounds.last().unwrap();
+    assert_eq!((last.n_queries, last.n_labels), (20, 2));
+    assert!((last.fit.total_weight - 2.0).abs() < 1e-12);
+}
+
+/// Takes a candidate away.
+struct Shrinking(Menus);
+impl Candidates for Shrinking {
+    fn menus(&mut self, round: u32) -> &Menus {
+        if round == 2 {
+            let mut fewer = Menus::new();
+            for menu in self.0.iter() {
+                fewer.push(menu.prompt(), &menu.responses()[1..]).unwrap();
             }
-            let lost =
-                suboptimality(&truth, menus.get(0), &prior, eta, Scale::LogOdds, &agents.main);
-            assert!((lost / case.subopt_main_true - 1.0).abs() <= 1e-10);
-            // The value of the optimistic game is tighter than the expected width, and still a bound.
-            assert!(agents.suboptimality_bound <= case.bound_optimistic * (1.0 + 1e-12));
+            self.0 = fewer;
+        }
+        &self.0
+    }
+}
+
+#[test]
+fn certificates_are_about_the_candidates_of_their_round() {
+    let truth = crowd(7);
+    let config = config(5, 60, 7);
+    let fit = tabular(&truth, &config);
+    let mut growing = GrowingMenus::new(truth.menus(), 2, 1, config.seed);
+    let mut oracle = SimulatedOracle::new(&truth, config.seed);
+    let mut sizes = Vec::new();
+    let mut watch = |round: &Round<'_>| {
+        sizes.push(round.menus.get(0).len());
+        for (menu, agents) in round.menus.iter().zip(round.agents) {
+            let reference = UniformPolicy.distribution(menu);
+            let (eta, scale) = (Eta::new(10.0).unwrap(), Scale::Probability);
+            let lost = suboptimality(&truth, menu, &reference, eta, scale, &agents.main);
             assert!(lost <= agents.suboptimality_bound);
-            seen += 1;
+        }
+        ControlFlow::Continue(())
+    };
+    let learner = OnlineLearner::new(config).unwrap();
+    let result = learner
+        .learn_growing(&mut growing, &UniformPolicy, &mut oracle, &fit, &TabularClass, &mut watch)
+        .unwrap();
+    assert_eq!(sizes, [2, 3, 4, 4, 4]);
+    assert_eq!(result.menus.get(0).len(), 4);
+    // With two candidates less is to be lost, but that says nothing about four.
+    assert!(result.report.best_round >= 3, "round {}", result.report.best_round);
+
+    let mut shrinking = Shrinking(truth.menus().clone());
+    let error = learner
+        .learn_growing(&mut shrinking, &UniformPolicy, &mut oracle, &fit, &TabularClass, &mut ())
+        .unwrap_err();
+    assert!(matches!(error, OnlineError::Candidates { round: 2, position: 0 }), "{error}");
+}
+
+#[test]
+fn every_enhancer_learns_within_its_bounds() {
+    let truth = crowd(8);
+    for (enhancer, scale) in [
+        (Enhancer::OptimisticOpponent, Scale::Probability),
+        (Enhancer::ConfidenceSet, Scale::Probability),
+        (Enhancer::ConfidenceSet, Scale::LogOdds),
+        (Enhancer::PolicyWidth, Scale::LogOdds),
+    ] {
+        let config = config(6, 150, 8).with_scale(scale).with_eta(Eta::new(3.0).unwrap());
+        let fit = tabular(&truth, &config);
+        let mut oracle = SimulatedOracle::new(&truth, config.seed);
+        let strategy = Arc::new(Optimistic::new(enhancer, 1.0).unwrap());
+        let (eta, learner) = (config.eta, OnlineLearner::new(config).unwrap());
+        let learner = learner.with_strategy(strategy).unwrap();
+        let mut watch = |round: &Round<'_>| {
+            for (menu, agents) in round.menus.iter().zip(round.agents) {
+                let reference = UniformPolicy.distribution(menu);
+                let lost = suboptimality(&truth, menu, &reference, eta, scale, &agents.main);
+                let bound = agents.suboptimality_bound;
+                assert!(lost <= bound, "{enhancer:?}: {lost}, {bound}");
+                // What a better-informed width allows is no more than what widths of pairs do.
+                let policy_level = agents.policy_level_bound.unwrap_or(bound);
+                assert!(policy_level <= bound * (1.0 + 1e-9), "{policy_level} of {bound}");
+                assert_eq!(agents.policy_level_bound.is_some(), enhancer == Enhancer::PolicyWidth);
+            }
             ControlFlow::Continue(())
         };
-        let learner = OnlineLearner::new(config).unwrap();
-        let run = learner.learn(&menus, &reference, &mut oracle, &fit, &TabularClass, &mut watch);
-        let _ = run.unwrap();
-        assert_eq!(seen, 1);
+        let _ = learner
+            .learn(truth.menus(), &UniformPolicy, &mut oracle, &fit, &TabularClass, &mut watch)
+            .unwrap();
     }
+    let learner = OnlineLearner::new(config(1, 1, 0)).unwrap();
+    let strategy = Arc::new(Optimistic::new(Enhancer::PolicyWidth, 1.0).unwrap());
+    assert!(matches!(learner.with_strategy(strategy), Err(OnlineError::Scale { .. })));
+    assert!(Optimistic::new(Enhancer::ConfidenceSet, f64::NAN).is_err());
 }

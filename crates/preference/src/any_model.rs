@@ -102,8 +102,21 @@ impl ConfidenceWidth for AnyModel {
         self.inner().policy_width(menu, first, second)
     }
 
+    fn policy_width_slopes(
+        &self,
+        menu: Menu<'_>,
+        first: &Distribution,
+        second: &Distribution,
+    ) -> Vec<f64> {
+        self.inner().policy_width_slopes(menu, first, second)
+    }
+
     fn pessimistic_game(&self, menu: Menu<'_>, scale: Scale) -> DenseGame {
         self.inner().pessimistic_game(menu, scale)
+    }
+
+    fn payoff_floor(&self, scale: Scale) -> f64 {
+        self.inner().payoff_floor(scale)
     }
 
     fn version_space(&self) -> Option<&dyn VersionSpace> {

@@ -48,8 +48,8 @@ impl Bounded<'_> {
         minimize_preconditioned(&likelihood, &Cholesky::new(near)?, start)
     }
 
-    /// The estimate and the ridge in force; `None` if an iterate is not finite.
-    pub(crate) fn solve(&self, ridge: f64) -> Option<(Minimum, f64)> {
+    /// The estimate and the ridge in force, searched from `start`; `None` if an iterate is not finite.
+    pub(crate) fn solve(&self, ridge: f64, start: DVector<f64>) -> Option<(Minimum, f64)> {
         let mut iterations = 0;
         let mut solve = |ridge: f64, start: DVector<f64>, tolerance: f64| {
             let minimum = self.minimize(ridge, start, tolerance)?;
@@ -59,7 +59,6 @@ impl Bounded<'_> {
             let inside = t.iter().all(|t| t.abs() <= self.bound);
             Some((Minimum { iterations, ..minimum }, inside))
         };
-        let start = DVector::zeros(self.design.dimension());
         let (mut estimate, mut inside) = solve(ridge, start, SEARCH_TOLERANCE)?;
         let (mut low, mut high) = (ridge, ridge);
         while !inside {

@@ -128,6 +128,35 @@ impl FitPreference for BradleyTerryFit {
     }
 
     fn fit(&self, data: &[Comparison]) -> Result<Fitted<BradleyTerryModel>, FitError> {
+        self.fit_from(&[], data)
+    }
+
+    fn refit(
+        &self,
+        data: &[Comparison],
+        previous: &BradleyTerryModel,
+    ) -> Result<Fitted<BradleyTerryModel>, FitError> {
+        self.fit_from(&previous.scores, data)
+    }
+}
+
+struct FittedGroup {
+    scores: Vec<f64>,
+    ellipsoid: Ellipsoid,
+    loss: f64,
+    gradient_max: f64,
+    iterations: usize,
+    status: FitStatus,
+    bound_active: bool,
+}
+
+impl BradleyTerryFit {
+    /// The estimate, searched from scores by response, zero for those beyond.
+    fn fit_from(
+        &self,
+        start: &[f64],
+        data: &[Comparison],
+    ) -> Result<Fitted<BradleyTerryModel>, FitError> {
         if self.config.order_effect {
             return self.fit_with_order(data);
         }
@@ -156,7 +185,9 @@ impl FitPreference for BradleyTerryFit {
             separation,
         };
         for (members, pairs) in groups.members().iter().zip(groups.split(counts.pairs())) {
-            let fitted = self.fit_group(members.len(), &pairs, &groups)?;
+            let score = |member: &ResponseId| start.get(member.index()).copied().unwrap_or(0.0);
+            let start = DVector::from_iterator(members.len(), members.iter().map(score));
+            let fitted = self.fit_group(start, &pairs, &groups)?;
             for (member, score) in members.iter().zip(&fitted.scores) {
                 model.scores[member.index()] = *score;
             }
@@ -175,25 +206,14 @@ impl FitPreference for BradleyTerryFit {
         evidence.log_loss_nats /= evidence.total_weight;
         Ok(Fitted { model, evidence })
     }
-}
 
-struct FittedGroup {
-    scores: Vec<f64>,
-    ellipsoid: Ellipsoid,
-    loss: f64,
-    gradient_max: f64,
-    iterations: usize,
-    status: FitStatus,
-    bound_active: bool,
-}
-
-impl BradleyTerryFit {
     fn fit_group(
         &self,
-        n: usize,
+        start: DVector<f64>,
         pairs: &[PairCount],
         groups: &Groups,
     ) -> Result<FittedGroup, FitError> {
+        let n = start.len();
         let place = |response| groups.place(response).expect("a compared response has a group").1;
         let design = PairDesign {
             n,
@@ -213,7 +233,7 @@ impl BradleyTerryFit {
             tolerance: GRADIENT_TOLERANCE,
         };
         let broken = |iteration| FitError::Breakdown { model: self.name(), iteration };
-        let minimum = minimize(&likelihood, DVector::zeros(n)).ok_or(broken(0))?;
+        let minimum = minimize(&likelihood, start).ok_or(broken(0))?;
 
         let precision = self.config.prior_precision();
         let mut information = DMatrix::zeros(n, n);

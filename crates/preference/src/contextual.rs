@@ -119,7 +119,7 @@ impl FitPreference for ContextualFit {
         let key = CellKey { prompt: true, order: self.config.order_effect };
         let cells = Cells::for_fit(data, key)?;
         let (design, responses) = self.design(cells.pairs())?;
-        let estimate = LinearEstimate::new(&design, &cells, &self.config, true, self.name())?;
+        let estimate = LinearEstimate::new(&design, &cells, &self.config, None, true, self.name())?;
         let evidence = estimate.evidence(&cells, self.name());
         // Back to the features as they were given: w = ρ θ_w, and V⁻¹ with it.
         let (width, rho) = (1 + self.prompts.dim(), self.scale());

@@ -19,7 +19,7 @@ use crate::newton::{DenseDesign, Design};
 use crate::pair_map::PairMap;
 use crate::score_design::ScoreDesign;
 use crate::{FeatureError, FeatureModel, Features, PairCount};
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use nlhf_core::{
     Comparison, FitError, FitPreference, Fitted, PreferenceModel, ResponseId, ScalarError,
 };
@@ -153,21 +153,20 @@ impl FeatureFit {
     }
 }
 
-impl FitPreference for FeatureFit {
-    type Model = FeatureModel;
-
-    fn name(&self) -> &'static str {
-        self.map.name()
-    }
-
-    fn fit(&self, data: &[Comparison]) -> Result<Fitted<FeatureModel>, FitError> {
+impl FeatureFit {
+    /// The estimate, searched from `start`.
+    fn fit_from(
+        &self,
+        start: Option<&DVector<f64>>,
+        data: &[Comparison],
+    ) -> Result<Fitted<FeatureModel>, FitError> {
         // Without features of prompts a pair is the same everywhere.
         let by_prompt = self.features.depends_on_prompt();
         let key = CellKey { prompt: by_prompt, order: self.config.order_effect };
         let cells = Cells::for_fit(data, key)?;
         let design = self.design(cells.pairs())?;
         let estimate =
-            LinearEstimate::new(&*design, &cells, &self.config, self.widths, self.name())?;
+            LinearEstimate::new(&*design, &cells, &self.config, start, self.widths, self.name())?;
         let evidence = estimate.evidence(&cells, self.name());
         let model = FeatureModel {
             features: Arc::clone(&self.features),
@@ -177,6 +176,27 @@ impl FitPreference for FeatureFit {
             log_odds_bound: self.config.log_odds_bound,
         };
         Ok(Fitted { model, evidence })
+    }
+}
+
+impl FitPreference for FeatureFit {
+    type Model = FeatureModel;
+
+    fn name(&self) -> &'static str {
+        self.map.name()
+    }
+
+    fn fit(&self, data: &[Comparison]) -> Result<Fitted<FeatureModel>, FitError> {
+        self.fit_from(None, data)
+    }
+
+    fn refit(
+        &self,
+        data: &[Comparison],
+        previous: &FeatureModel,
+    ) -> Result<Fitted<FeatureModel>, FitError> {
+        let alike = previous.parameters.len() == self.map.dimension(self.features.dim());
+        self.fit_from(alike.then_some(&previous.parameters), data)
     }
 
     fn predict(

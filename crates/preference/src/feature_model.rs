@@ -11,6 +11,7 @@ use crate::{FeatureError, Features};
 use nalgebra::{DMatrix, DVector};
 use nlhf_core::{
     ConfidenceWidth, DenseGame, Distribution, Menu, PreferenceModel, PromptId, ResponseId, Scale,
+    pairwise_slopes,
 };
 use std::sync::Arc;
 
@@ -96,6 +97,37 @@ impl FeatureModel {
             }
             _ => apart,
         }
+    }
+
+    /// The slopes of `β‖E z‖_{V⁻¹}` in the probabilities of `second`; `None` where that is not the policy's width.
+    fn ellipsoid_slopes(
+        &self,
+        menu: Menu<'_>,
+        first: &Distribution,
+        second: &Distribution,
+    ) -> Option<Vec<f64>> {
+        let Ellipsoid { whitening, beta } = self.ellipsoid.as_ref()?;
+        let columns = self.columns(menu)?;
+        let (p, q) = (first.probabilities(), second.probabilities());
+        // `L⁻¹ E z(a, b)` over `a` of the first policy, one a column.
+        let mut means = DMatrix::zeros(self.parameters.len(), menu.len());
+        let mut z = DVector::zeros(self.parameters.len());
+        for (b, mut mean) in means.column_iter_mut().enumerate() {
+            for (a, share) in p.iter().enumerate() {
+                self.map.write(
+                    columns.column(a).as_slice(),
+                    columns.column(b).as_slice(),
+                    z.as_mut_slice(),
+                );
+                mean.axpy(*share, &z, 1.0);
+            }
+        }
+        let white = whitening * means;
+        let along = &white * DVector::from_vec(q);
+        let length = along.norm();
+        let apart = self.policy_width(menu, first, second) < beta * length * (1.0 - 1e-12);
+        (!apart && length > 0.0)
+            .then(|| white.column_iter().map(|w| beta * w.dot(&along) / length).collect())
     }
 
     fn clipped(&self, log_odds: f64) -> f64 {
@@ -193,6 +225,16 @@ impl ConfidenceWidth for FeatureModel {
 
     fn policy_width(&self, menu: Menu<'_>, first: &Distribution, second: &Distribution) -> f64 {
         self.policies_width(&[(1.0, menu, first, second)])
+    }
+
+    fn policy_width_slopes(
+        &self,
+        menu: Menu<'_>,
+        first: &Distribution,
+        second: &Distribution,
+    ) -> Vec<f64> {
+        self.ellipsoid_slopes(menu, first, second)
+            .unwrap_or_else(|| pairwise_slopes(&self.widths(menu, Scale::LogOdds), first, second))
     }
 
     fn widths(&self, menu: Menu<'_>, scale: Scale) -> Vec<f64> {

@@ -115,23 +115,69 @@ impl<M: PreferenceModel> FiniteClassModel<M> {
     }
 
     fn ratio(&self, values: &[f64]) -> f64 {
+        let (high, low, factor) = self.widest_ratio(values);
+        factor * (values[high] - values[low])
+    }
+
+    /// The pair of members with the largest `|v_i − v_j| / √(λ + Σ w (R_i − R_j)²)`, the larger value first, and one over the
+    /// root.
+    fn widest_ratio(&self, values: &[f64]) -> (usize, usize, f64) {
+        let mut widest = (self.best, self.best, 0.0);
+        let mut largest = 0.0;
         let rows = values.iter().zip(self.distances.chunks_exact(values.len()));
-        let largest = rows.enumerate().map(|(i, (x, distances))| {
-            let others = values[..i].iter().zip(distances);
-            others.map(|(y, distance)| (x - y).abs() / distance).fold(0.0, f64::max)
-        });
-        largest.fold(0.0, f64::max)
+        for (i, (x, distances)) in rows.enumerate() {
+            for (j, (y, distance)) in values[..i].iter().zip(distances).enumerate() {
+                let ratio = (x - y).abs() / distance;
+                if ratio > largest {
+                    largest = ratio;
+                    widest = if x > y { (i, j, 1.0 / distance) } else { (j, i, 1.0 / distance) };
+                }
+            }
+        }
+        widest
+    }
+
+    /// Two members and a factor: the half-width of something linear in R that takes these values in the class is the
+    /// factor times their difference.
+    fn widest(&self, values: &[f64]) -> (usize, usize, f64) {
+        match self.width {
+            FiniteWidth::VersionSpace => {
+                let apart = |place: &usize| (values[*place] - values[self.best]).abs();
+                let farthest = self.version_space.iter().copied();
+                let farthest = farthest.max_by(|a, b| apart(a).total_cmp(&apart(b)));
+                let farthest = farthest.unwrap_or(self.best);
+                if values[farthest] > values[self.best] {
+                    (farthest, self.best, 1.0)
+                } else {
+                    (self.best, farthest, 1.0)
+                }
+            }
+            FiniteWidth::UncertaintyRatio => {
+                let (high, low, factor) = self.widest_ratio(values);
+                (high, low, self.beta * factor)
+            }
+        }
     }
 
     /// The half-width of something linear in R that takes these values in the class.
     fn width_of(&self, values: &[f64]) -> f64 {
-        match self.width {
-            FiniteWidth::VersionSpace => {
-                let apart = |place: &usize| (values[*place] - values[self.best]).abs();
-                self.version_space.iter().map(apart).fold(0.0, f64::max)
-            }
-            FiniteWidth::UncertaintyRatio => self.beta * self.ratio(values),
-        }
+        let (high, low, factor) = self.widest(values);
+        factor * (values[high] - values[low])
+    }
+
+    /// `E R(x, a, b)` over two policies, of each member.
+    fn expected(&self, menu: Menu<'_>, first: &Distribution, second: &Distribution) -> Vec<f64> {
+        let (p, q) = (first.probabilities(), second.probabilities());
+        let responses = menu.responses();
+        let expected = |member: &M| -> f64 {
+            let pairs = (0..p.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+            let term = |(i, j): (usize, usize)| {
+                let odds = member.log_odds(menu.prompt(), responses[i], responses[j]);
+                (p[i] * q[j] - p[j] * q[i]) * odds
+            };
+            pairs.map(term).sum()
+        };
+        self.class.iter().map(expected).collect()
     }
 }
 
@@ -227,18 +273,25 @@ impl<M: PreferenceModel> ConfidenceWidth for FiniteClassModel<M> {
     }
 
     fn policy_width(&self, menu: Menu<'_>, first: &Distribution, second: &Distribution) -> f64 {
-        let (p, q) = (first.probabilities(), second.probabilities());
-        let responses = menu.responses();
-        let expected = |member: &M| -> f64 {
-            let pairs = (0..p.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
-            let term = |(i, j): (usize, usize)| {
-                let odds = member.log_odds(menu.prompt(), responses[i], responses[j]);
-                (p[i] * q[j] - p[j] * q[i]) * odds
-            };
-            pairs.map(term).sum()
+        self.width_of(&self.expected(menu, first, second))
+    }
+
+    fn policy_width_slopes(
+        &self,
+        menu: Menu<'_>,
+        first: &Distribution,
+        second: &Distribution,
+    ) -> Vec<f64> {
+        let values = self.expected(menu, first, second);
+        // The width is a difference of two members, and so are its slopes.
+        let (high, low, factor) = self.widest(&values);
+        let p = first.probabilities();
+        let mean = |member: &M, b: ResponseId| -> f64 {
+            let odds = menu.responses().iter().zip(&p);
+            odds.map(|(a, p)| p * member.log_odds(menu.prompt(), *a, b)).sum()
         };
-        let values: Vec<f64> = self.class.iter().map(expected).collect();
-        self.width_of(&values)
+        let (high, low) = (&self.class[high], &self.class[low]);
+        menu.responses().iter().map(|b| factor * (mean(high, *b) - mean(low, *b))).collect()
     }
 
     fn version_space(&self) -> Option<&dyn VersionSpace> {

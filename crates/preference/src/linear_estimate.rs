@@ -29,11 +29,13 @@ pub(crate) struct LinearEstimate {
 }
 
 impl LinearEstimate {
-    /// Fits the rows of `inner` to the cells, one row a cell, an order effect with them if the settings ask for it.
+    /// Fits the rows of `inner` to the cells, one row a cell, an order effect with them if the settings ask for it. The search
+    /// begins at the parameters `start`, or at zero.
     pub(crate) fn new(
         inner: &dyn Design,
         cells: &Cells,
         config: &LogisticConfig,
+        start: Option<&DVector<f64>>,
         widths: bool,
         model: &'static str,
     ) -> Result<Self, FitError> {
@@ -48,7 +50,11 @@ impl LinearEstimate {
         let bound = config.log_odds_bound;
         let gram = gram(design, &weights, widths);
         let likelihood = Bounded { design, weights: &weights, wins: &wins, gram: &gram, bound };
-        let (minimum, ridge) = likelihood.solve(config.ridge).ok_or(broken(0))?;
+        let mut from = DVector::zeros(design.dimension());
+        if let Some(start) = start {
+            from.rows_mut(0, n).copy_from(start);
+        }
+        let (minimum, ridge) = likelihood.solve(config.ridge, from).ok_or(broken(0))?;
         let broken = || broken(minimum.iterations);
         let order_effect = match &ordered {
             Some(design) => {

@@ -121,6 +121,33 @@ impl WithFit for Lawful<'_> {
     }
 }
 
+/// Checks that a fit that begins at a model of half of the data ends where one that begins anew does.
+struct Refitted<'a>(&'a [Comparison]);
+
+impl WithFit for Refitted<'_> {
+    fn call<F>(&self, fit: &F)
+    where
+        F: FitPreference,
+        F::Model: ConfidenceWidth,
+    {
+        let (Ok(half), Ok(anew)) = (fit.fit(&self.0[..self.0.len() / 2]), fit.fit(self.0)) else {
+            return;
+        };
+        let again = fit.refit(self.0, &half.model).unwrap().model;
+        for menu in menus().iter() {
+            for (&a, &b) in menu.responses().iter().zip(&menu.responses()[1..]) {
+                let x = menu.prompt();
+                for (got, wanted) in [
+                    (again.log_odds(x, a, b), anew.model.log_odds(x, a, b)),
+                    (again.log_odds_width(x, a, b), anew.model.log_odds_width(x, a, b)),
+                ] {
+                    assert!((got - wanted).abs() <= 1e-6, "{}: {got}, {wanted}", fit.name());
+                }
+            }
+        }
+    }
+}
+
 /// Checks that two data sets give one model.
 struct Same<'a> {
     left: &'a [Comparison],
@@ -189,6 +216,13 @@ proptest! {
             weighted.push(Comparison { weight, ..comparison });
         }
         with_every_fit(&Same { left: &repeated, right: &weighted, tolerance: 1e-9 });
+    }
+
+    #[test]
+    fn where_a_fit_begins_does_not_matter(
+        data in strategies::comparisons(PROMPTS, RESPONSES, 60),
+    ) {
+        with_every_fit(&Refitted(&data));
     }
 
     #[test]

@@ -60,7 +60,8 @@ pub fn check_preference_model<M: PreferenceModel + ?Sized>(model: &M, menus: &Me
 /// * A width is finite, non-negative, symmetric to the last bit and zero on the diagonal, on both
 ///   scales; that of probabilities is at most a quarter of that of log-odds, and at most 1.
 /// * `|log_odds| ≤ log_odds_bound`.
-/// * `policy_width` is zero for a policy against itself and at most the mean width of pairs.
+/// * `policy_width` is zero for a policy against itself and at most the mean width of pairs; it is the mean of
+///   `policy_width_slopes` under the second policy.
 /// * `widths` holds the pairwise widths, and `pessimistic_game` is below `game`, above the floor, and
 ///   equal to `max(game − widths, floor)`; all within 1e-9 of `1 + |·|`, because a batch adds up in
 ///   another order.
@@ -142,6 +143,11 @@ fn check_policy_width<M: ConfidenceWidth + ?Sized>(model: &M, menu: Menu<'_>) {
         assert!(valid, "the width of policies of {menu:?} is {width}, of the pairs {mean}");
         let same = std::ptr::eq(p, q);
         assert!(!same || width <= 1e-9 * (1.0 + mean), "a policy against itself: {width}");
+        let slopes = model.policy_width_slopes(menu, p, q);
+        assert_eq!(slopes.len(), n, "one slope a response of {menu:?}");
+        let along: f64 = slopes.iter().zip(&right).map(|(slope, q)| slope * q).sum();
+        let near = (along - width).abs() <= 1e-9 * (1.0 + mean);
+        assert!(near, "slopes of the width of {menu:?} add up to {along}, not {width}");
     }
     let point = |k: usize| {
         let masses: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i == k))).collect();
