@@ -61,25 +61,29 @@ impl HttpJudge {
         Ok(Self { client: Client::new(config)?, stop })
     }
 
-    /// Asks one question after the other until none is left or `is_halted`.
+    /// Asks one question after the other until none is left, one fails for good, or all are to `halt`.
     fn work(
         &self,
         questions: &[Question<'_>],
         next: &AtomicUsize,
-        is_halted: &dyn Fn() -> bool,
+        halt: &AtomicBool,
         results: &Sender<Result<(usize, Answer), HttpJudgeError>>,
     ) {
+        let is_halted = || halt.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed);
         while !is_halted() {
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(question) = questions.get(place) else { return };
-            let result = match self.client.ask(question, is_halted) {
+            let result = match self.client.ask(question, &is_halted) {
                 Ok(None) => return,
                 Ok(Some(answer)) => Ok((place, answer)),
-                Err(error) => Err(error),
+                Err(error) => {
+                    // Here and not where it is received, because that may be busy delivering.
+                    halt.store(true, Ordering::Relaxed);
+                    Err(error)
+                }
             };
-            let is_last = result.is_err();
             // Nobody listens any more if delivering panicked.
-            if results.send(result).is_err() || is_last {
+            if results.send(result).is_err() {
                 return;
             }
         }
@@ -125,15 +129,14 @@ impl Judge for HttpJudge {
         let next = AtomicUsize::new(0);
         let halt = AtomicBool::new(false);
         let judge = &*self;
-        let is_halted = || halt.load(Ordering::Relaxed) || judge.stop.load(Ordering::Relaxed);
         let mut n_left = questions.len();
         let mut not_kept: Option<NotKept> = None;
         let mut failure: Option<HttpJudgeError> = None;
         thread::scope(|scope| {
             let (sender, results) = mpsc::channel();
             for _ in 0..judge.client.config().concurrency.min(questions.len()) {
-                let (sender, next, is_halted) = (sender.clone(), &next, &is_halted);
-                scope.spawn(move || judge.work(questions, next, is_halted, &sender));
+                let (sender, next, halt) = (sender.clone(), &next, &halt);
+                scope.spawn(move || judge.work(questions, next, halt, &sender));
             }
             // The channel ends with the last worker.
             drop(sender);
@@ -143,7 +146,6 @@ impl Judge for HttpJudge {
                     match result {
                         Ok(answer) => answers.push(answer),
                         Err(error) => {
-                            halt.store(true, Ordering::Relaxed);
                             failure.get_or_insert(error);
                         }
                     }
