@@ -8,8 +8,15 @@
 //! ```
 //! A [`Judge`] is asked about texts and delivers each answer when it has it.
 
+#[cfg(feature = "http")]
+mod http;
 mod judge;
 mod question;
 
+#[cfg(feature = "http")]
+pub use http::{
+    HttpConfigError, HttpJudge, HttpJudgeConfig, HttpJudgeError, Labels, RequestError,
+    TemplateError,
+};
 pub use judge::{Answer, Deliver, Judge, JudgeError, NotKept, Verdict};
 pub use question::{Catalog, Question, Shown};
