@@ -6,10 +6,15 @@
 //!                              ▼
 //!                     label store: every answer on disk before it counts
 //! ```
-//! A [`Judge`] is asked about texts and delivers each answer when it has it.
+//! A [`Judge`] is asked about texts and delivers each answer when it has it; a [`LabelStore`] keeps it.
 
+mod digest;
 mod judge;
 mod question;
+mod quoted;
+mod store;
 
+pub use digest::Digest;
 pub use judge::{Answer, Deliver, Judge, JudgeError, NotKept, Verdict};
 pub use question::{Catalog, Question, Shown};
+pub use store::{KeptAnswer, LabelStore, Labels, StoreError, read_labels};
