@@ -9,6 +9,7 @@
 //! A [`Judge`] is asked about texts and delivers each answer when it has it; a [`LabelStore`] keeps it, and
 //! [`StoredOracle`] makes an oracle of the two.
 
+mod command;
 mod digest;
 mod judge;
 mod question;
@@ -17,6 +18,7 @@ mod recorded;
 mod store;
 mod stored_oracle;
 
+pub use command::{CommandError, CommandJudge};
 pub use digest::Digest;
 pub use judge::{Answer, Deliver, Judge, JudgeError, NotKept, Verdict};
 pub use question::{Catalog, Question, Shown};
