@@ -21,7 +21,7 @@ mod secret;
 mod template;
 mod verdict;
 
-pub use config::{HttpConfigError, HttpJudgeConfig, Labels};
+pub use config::{HttpConfigError, HttpJudgeConfig, LabelsFrom};
 pub use error::{HttpJudgeError, RequestError};
 pub use template::TemplateError;
 
@@ -99,8 +99,8 @@ impl Judge for HttpJudge {
         let HttpJudgeConfig { model, template, system, temperature, labels, top_logprobs, .. } =
             self.client.config();
         let labels = match labels {
-            Labels::Verdict => "verdict".to_owned(),
-            Labels::Logprobs => format!("logprobs of {top_logprobs} tokens"),
+            LabelsFrom::Verdict => "verdict".to_owned(),
+            LabelsFrom::Logprobs => format!("logprobs of {top_logprobs} tokens"),
         };
         let mut hash = Sha256::new();
         // With its length, so that no text can move from one to the other.

@@ -8,7 +8,7 @@ use crate::{
 };
 use nlhf_core::{
     Comparison, ConfidenceWidth, FitEvidence, FitPreference, Fitted, Menus, NashSolver, Observer,
-    Oracle, Policy, PolicyClass, Profile, RegularizedGame, Status, Target, Weight,
+    Oracle, OracleError, Policy, PolicyClass, Profile, RegularizedGame, Status, Target, Weight,
 };
 use nlhf_nash::Automatic;
 use std::sync::Arc;
@@ -80,7 +80,8 @@ impl OnlineLearner {
 
     /// Runs the rounds and returns the main agent with the smallest certificate.
     ///
-    /// An observer that breaks ends the run after its round, with what was learned so far. Prompts are
+    /// An observer that breaks ends the run after its round, with what was learned so far; an oracle that was stopped ends it with
+    /// what was learned before the round. Prompts are
     /// planned in parallel; the result does not depend on the number of threads. A run is decided by its settings and the answers:
     /// an oracle that gives recorded answers again brings it back to where it was, bit for bit.
     ///
@@ -142,11 +143,16 @@ impl OnlineLearner {
             if round > 1 && run.grow(round, candidates.menus(round), reference, &*self.strategy)? {
                 best = None;
             }
-            if !run.ask(round, &mut queries, oracle)? {
-                stopped = StopReason::NothingLeft;
-                if best.is_some() {
-                    break;
+            match run.ask(round, &mut queries, oracle) {
+                Ok(true) => {}
+                Ok(false) => stopped = StopReason::NothingLeft,
+                Err(OnlineError::Oracle { source: OracleError::Stopped, .. }) if best.is_some() => {
+                    stopped = StopReason::Oracle;
                 }
+                Err(error) => return Err(error),
+            }
+            if stopped != StopReason::Rounds && best.is_some() {
+                break;
             }
             let fitted = match &latest {
                 Some(model) => fit.refit(&run.comparisons, model),

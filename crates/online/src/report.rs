@@ -40,6 +40,8 @@ pub enum StopReason {
     TargetBound,
     /// The observer asked to stop.
     Observer,
+    /// The oracle was told to stop in the midst of a round; what was learned before it is returned.
+    Oracle,
     /// Every pair was asked about, and none may be asked about again.
     NothingLeft,
 }

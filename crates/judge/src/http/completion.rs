@@ -7,7 +7,7 @@
 //! ```
 //! Of an answer nothing is required: whatever a server sent with status 200 was paid for, and is an [`Answer`].
 
-use super::config::{HttpJudgeConfig, Labels};
+use super::config::{HttpJudgeConfig, LabelsFrom};
 use super::{logprobs, verdict};
 use crate::{Answer, Verdict};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub(super) fn request(config: &HttpJudgeConfig, message: &str) -> Value {
     if let Some(max_tokens) = config.max_tokens {
         body["max_tokens"] = max_tokens.into();
     }
-    if config.labels == Labels::Logprobs {
+    if config.labels == LabelsFrom::Logprobs {
         body["logprobs"] = true.into();
         body["top_logprobs"] = config.top_logprobs.into();
     }
@@ -45,8 +45,8 @@ pub(super) fn answer(
     let text = choice["message"]["content"].as_str().unwrap_or_default();
     let verdict = if let Some(found) = verdict::read(text) {
         let soft = match config.labels {
-            Labels::Verdict => None,
-            Labels::Logprobs => logprobs::soft_label(choice, text, found),
+            LabelsFrom::Verdict => None,
+            LabelsFrom::Logprobs => logprobs::soft_label(choice, text, found),
         };
         Verdict::Preferred(soft.unwrap_or(found.spoken.label()))
     } else {
@@ -95,7 +95,7 @@ mod tests {
         config.system = Some("be fair".to_owned());
         config.temperature = 0.5;
         config.max_tokens = Some(7);
-        config.labels = Labels::Logprobs;
+        config.labels = LabelsFrom::Logprobs;
         config.top_logprobs = 5;
         assert_eq!(
             request(&config, "which?"),
@@ -149,8 +149,8 @@ mod tests {
                 Verdict::Preferred(label) => label.get(),
                 other => panic!("{other:?}"),
             };
-        assert!((label(Labels::Logprobs) - 0.75).abs() < 1e-12);
-        assert!((label(Labels::Verdict) - 1.0).abs() < 1e-12);
+        assert!((label(LabelsFrom::Logprobs) - 0.75).abs() < 1e-12);
+        assert!((label(LabelsFrom::Verdict) - 1.0).abs() < 1e-12);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What is read off an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Labels {
+pub enum LabelsFrom {
     /// The verdict: 1, ½ or 0.
     #[default]
     Verdict,
@@ -51,7 +51,7 @@ pub struct HttpJudgeConfig {
     /// The temperature of the sampling.
     pub temperature: f64,
     /// What is read off an answer.
-    pub labels: Labels,
+    pub labels: LabelsFrom,
     /// Tokens asked for with their probabilities.
     pub top_logprobs: u8,
     /// The most tokens written for an answer.
@@ -78,7 +78,7 @@ impl Default for HttpJudgeConfig {
             template: Self::DEFAULT_TEMPLATE.to_owned(),
             system: None,
             temperature: 0.0,
-            labels: Labels::default(),
+            labels: LabelsFrom::default(),
             top_logprobs: 20,
             max_tokens: Some(256),
             concurrency: 4,
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn settings_go_through_json_and_unknown_ones_are_refused() {
         let mut config = local();
-        config.labels = Labels::Logprobs;
+        config.labels = LabelsFrom::Logprobs;
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<HttpJudgeConfig>(&text).unwrap(), config);
         assert!(text.contains("\"labels\":\"logprobs\""), "{text}");

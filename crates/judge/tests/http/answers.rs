@@ -1,7 +1,7 @@
 //! What is read off answers, and that each comes back to its question.
 
 use super::{Texts, ask, config, judge, mock, serve, server::Reply};
-use nlhf_judge::{Judge, Labels, Verdict};
+use nlhf_judge::{Judge, LabelsFrom, Verdict};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -55,7 +55,7 @@ fn labels_are_soft_where_probabilities_are_asked_for() {
     let texts = Texts::new(40);
     let server = serve(|request| Reply::Completion(mock::completion(&request.body)));
     let mut config = config(&server.url());
-    config.labels = Labels::Logprobs;
+    config.labels = LabelsFrom::Logprobs;
     let (result, kept) = ask(&mut judge(config), &texts);
     result.unwrap();
     for (place, [_, first, second]) in texts.0.iter().enumerate() {
@@ -68,7 +68,7 @@ fn labels_are_soft_where_probabilities_are_asked_for() {
 fn without_probabilities_the_verdict_counts() {
     let server = serve(|_| Reply::Completion(saying("B")));
     let mut config = config(&server.url());
-    config.labels = Labels::Logprobs;
+    config.labels = LabelsFrom::Logprobs;
     let (result, kept) = ask(&mut judge(config), &Texts::new(1));
     result.unwrap();
     assert!(label(&kept[&0].verdict).abs() < 1e-12);
@@ -143,7 +143,7 @@ fn the_identity_tells_what_decides_the_answers() {
         identity(&|c| c.url = "https://judge.example.org/v2".to_owned()),
         identity(&|c| c.model = "other".to_owned()),
         identity(&|c| c.temperature = 0.7),
-        identity(&|c| c.labels = Labels::Logprobs),
+        identity(&|c| c.labels = LabelsFrom::Logprobs),
         identity(&|c| c.template.push(' ')),
         identity(&|c| c.system = Some(String::new())),
         identity(&|c| c.system = Some("fair".to_owned())),
