@@ -9,23 +9,31 @@
 //! | `best-of-n` | equilibrium | main, its best draw | [`BestOfN`] |
 //! | `best-against-worst` | equilibrium | best draw, worst draw | [`BestOfN::against_worst`] |
 //! | `double-thompson` | equilibrium | two posterior samples | [`DoubleThompson`] |
+//! | `online-dpo` | DPO on all labels | main, main | [`OnlineDpo`] |
+//! | `xpo` | optimistic DPO | main, reference | [`Xpo`] |
 //!
 //! All run on the labels of their own queries; [`all`] lists them with the defaults.
 
 mod best_of_n;
 mod double_thompson;
 mod greedy;
+mod implicit_reward;
+mod newton;
+mod online_dpo;
 mod places;
 mod self_play;
 mod uniform_pairs;
+mod xpo;
 
 pub use best_of_n::BestOfN;
 pub use double_thompson::DoubleThompson;
 pub use greedy::Greedy;
+pub use online_dpo::OnlineDpo;
 pub use self_play::SelfPlay;
 pub use uniform_pairs::UniformPairs;
+pub use xpo::Xpo;
 
-use crate::{Enhancer, Optimistic, Strategy};
+use crate::{Enhancer, OnlineError, Optimistic, Strategy};
 use nlhf_core::{Distribution, Scale};
 use std::sync::Arc;
 
@@ -45,6 +53,8 @@ pub fn all(scale: Scale) -> Vec<Arc<dyn Strategy>> {
         Arc::new(BestOfN::default()),
         Arc::new(BestOfN::default().against_worst()),
         Arc::new(DoubleThompson::default()),
+        Arc::new(OnlineDpo::default()),
+        Arc::new(Xpo::default()),
     ];
     let plays = |strategy: &Arc<dyn Strategy>| scale == Scale::LogOdds || !strategy.log_odds_only();
     all.into_iter().filter(plays).collect()
@@ -60,4 +70,18 @@ fn uniform(reference: &Distribution) -> Distribution {
     let logs = reference.log_probabilities().iter();
     let masses: Vec<f64> = logs.map(|log_p| f64::from(*log_p > f64::NEG_INFINITY)).collect();
     Distribution::from_masses(&masses).expect("a reference plays something")
+}
+
+fn non_negative(setting: &'static str, given: f64) -> Result<f64, OnlineError> {
+    if (0.0..f64::INFINITY).contains(&given) {
+        return Ok(given);
+    }
+    Err(OnlineError::Config { setting, required: "non-negative and finite", given })
+}
+
+fn positive(setting: &'static str, given: f64) -> Result<f64, OnlineError> {
+    if given > 0.0 && given.is_finite() {
+        return Ok(given);
+    }
+    Err(OnlineError::Config { setting, required: "positive and finite", given })
 }

@@ -16,7 +16,7 @@
 //! competitor and is left out.
 
 use super::places::PairTable;
-use super::uniform;
+use super::{non_negative, uniform};
 use crate::{OnlineError, Pairing, Plan, PromptRound, Strategy};
 use nlhf_core::{Distribution, SolveError};
 use rand::{Rng, RngExt};
@@ -50,11 +50,7 @@ impl DoubleThompson {
             let (setting, required) = ("pairs", "at least 1");
             return Err(OnlineError::Config { setting, required, given: 0.0 });
         }
-        if (0.0..f64::INFINITY).contains(&exploration) {
-            return Ok(Self { pairs, exploration });
-        }
-        let (setting, required) = ("exploration", "non-negative and finite");
-        Err(OnlineError::Config { setting, required, given: exploration })
+        Ok(Self { pairs, exploration: non_negative("exploration", exploration)? })
     }
 }
 

@@ -4,7 +4,7 @@ use nlhf_core::{Comparison, Menu, ResponseId};
 use nlhf_preference::PairCounts;
 
 /// Wins of every candidate over every other.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(super) struct PairTable {
     n: usize,
     /// Row-major, not negative; soft labels count in parts.

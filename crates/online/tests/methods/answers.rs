@@ -1,0 +1,158 @@
+//! Known answers, method by method.
+
+use crate::bench::{Bench, Given, l1, mixed, settings, tilted_reference};
+use nlhf_core::logistic::logit;
+use nlhf_core::{Distribution, Scale};
+use nlhf_online::methods::{
+    BestOfN, DoubleThompson, Greedy, OnlineDpo, SelfPlay, UniformPairs, Xpo,
+};
+use nlhf_online::{Plan, Strategy};
+
+#[test]
+fn the_simple_methods_ask_whom_they_say() {
+    let reference = tilted_reference();
+    let plan = |strategy: &dyn Strategy| {
+        let config = settings(5.0, Scale::Probability);
+        Bench::new(strategy, Given::skew(4, 0.3, mixed), reference.clone(), config).plan(strategy)
+    };
+    let greedy = plan(&Greedy);
+    assert_eq!((&greedy.asks[0].first, &greedy.asks[0].second), (&greedy.main, &reference));
+    let own = plan(&SelfPlay);
+    assert_eq!((&own.asks[0].first, &own.asks[0].second), (&own.main, &own.main));
+    let even = plan(&UniformPairs);
+    let uniform = Distribution::uniform(4);
+    assert_eq!((&even.asks[0].first, &even.asks[0].second), (&uniform, &uniform));
+    assert_eq!(UniformPairs.opening(&reference), even.asks);
+    for plan in [&greedy, &own, &even] {
+        assert!(l1(&plan.main, &greedy.main) == 0.0 && plan.duality_gap <= 1e-12);
+    }
+    // At the equilibrium, what scores best is what gained most on the reference.
+    let best = plan(&BestOfN::new(64).unwrap());
+    assert_eq!(best.asks[0].first, best.main);
+    let gains: Vec<f64> = best
+        .main
+        .log_probabilities()
+        .iter()
+        .zip(reference.log_probabilities())
+        .map(|(p, r)| p - r)
+        .collect();
+    let top = (0..4).max_by(|&a, &b| gains[a].total_cmp(&gains[b])).unwrap();
+    let low = (0..4).min_by(|&a, &b| gains[a].total_cmp(&gains[b])).unwrap();
+    let share = |at: usize| 1.0 - (1.0 - best.main.probabilities()[at]).powi(64);
+    assert!((best.asks[0].second.probabilities()[top] - share(top)).abs() < 1e-12);
+    let sides = plan(&BestOfN::new(64).unwrap().against_worst());
+    assert_eq!(sides.asks[0].second, best.asks[0].second);
+    assert!((sides.asks[0].first.probabilities()[low] - share(low)).abs() < 1e-12);
+}
+
+#[test]
+fn double_thompson_settles_on_the_condorcet_winner() {
+    // 2 beats all others, which go in a circle.
+    let log_odds = |i: usize, j: usize| match (i, j) {
+        (_, 2) => -1.0,
+        (2, _) => 1.0,
+        (0, 3) => -0.8,
+        _ => 0.8,
+    };
+    let strategy = DoubleThompson::new(200, 0.51).unwrap();
+    let config = settings(5.0, Scale::Probability);
+    let mut bench =
+        Bench::new(&strategy, Given::skew(4, 0.1, log_odds), tilted_reference(), config);
+    let share = |plan: &Plan| {
+        let on_winner = plan.asks.iter().filter(|pair| pair.first.probabilities()[2] > 0.5);
+        on_winner.count() as f64 / plan.asks.len() as f64
+    };
+    let before = share(&bench.plan(&strategy));
+    assert!((0.1..0.4).contains(&before), "a quarter without labels, not {before}");
+    bench.label_all_pairs(200.0);
+    let plan = bench.plan(&strategy);
+    assert!(share(&plan) > 0.99, "{}", share(&plan));
+    assert!(plan.asks.iter().all(|pair| l1(&pair.first, &pair.second) > 1.9));
+    assert!(bench.lost(&plan.main) <= 1e-12, "the equilibrium is returned all the same");
+    // Other rounds draw other numbers.
+    bench.comparisons.clear();
+    let first = bench.plan(&strategy).asks;
+    bench.round += 1;
+    assert_ne!(bench.plan(&strategy).asks, first);
+}
+
+#[test]
+fn dpo_finds_the_equilibrium_in_log_odds_of_whatever_has_a_reward() {
+    let rewards = [0.6, -0.4, 0.3, -0.5];
+    let reference = tilted_reference();
+    for (scale, factor) in [(Scale::LogOdds, 1.0), (Scale::Probability, 0.25)] {
+        let dpo = OnlineDpo::default();
+        let model = Given::skew(4, 0.1, |i, j| rewards[i] - rewards[j]);
+        let mut bench = Bench::new(&dpo, model, reference.clone(), settings(3.0, scale));
+        assert!(l1(&bench.plan(&dpo).main, &reference) < 1e-15, "nothing is known");
+        bench.label_all_pairs(1e9);
+        let logs = reference.log_probabilities().iter().zip(rewards);
+        let gibbs = logs.map(|(log_p, r)| log_p + factor * 3.0 * r).collect();
+        let gibbs = Distribution::from_logits(gibbs).unwrap();
+        let plan = bench.plan(&dpo);
+        assert!(l1(&plan.main, &gibbs) < 1e-7, "{:e}", l1(&plan.main, &gibbs));
+        assert_eq!((&plan.asks[0].first, &plan.asks[0].second), (&plan.main, &plan.main));
+        let equilibrium = bench.plan(&Greedy).main;
+        if scale == Scale::LogOdds {
+            assert!(l1(&equilibrium, &plan.main) < 1e-7, "one policy, found in two ways");
+        } else {
+            // To first order only, and nearer than a policy that takes log-odds for payoffs.
+            let sharp = reference.log_probabilities().iter().zip(rewards);
+            let sharp = Distribution::from_logits(sharp.map(|(p, r)| p + 3.0 * r).collect());
+            assert!(bench.lost(&plan.main) < 0.01 * bench.lost(&sharp.unwrap()));
+        }
+        let plain = Xpo::new(0.0, 0.1).unwrap();
+        let plan_of_xpo = bench.plan(&plain);
+        assert_eq!(plan_of_xpo.main, plan.main);
+        assert_eq!(plan_of_xpo.asks[0].second, reference);
+        // Its optimism falls behind the labels.
+        let off = |labels: f64| {
+            let mut bench = Bench::new(
+                &plain,
+                Given::skew(4, 0.1, |i, j| rewards[i] - rewards[j]),
+                reference.clone(),
+                settings(3.0, scale),
+            );
+            bench.label_all_pairs(labels);
+            l1(&bench.plan(&Xpo::default()).main, &bench.plan(&plain).main)
+        };
+        let (few, many) = (off(10.0), off(1e6));
+        assert!(many > 0.0 && many < 0.02 * few, "{few} and {many}");
+    }
+    assert!(OnlineDpo::new(0.0).is_err() && Xpo::new(f64::NAN, 0.1).is_err());
+}
+
+#[test]
+fn what_goes_in_circles_is_lost_to_policies_of_rewards() {
+    // The intransitive instance of theory 5: rock, paper and scissors with unlike margins.
+    let p: [[f64; 3]; 3] = [[0.5, 0.2, 0.95], [0.8, 0.5, 0.2], [0.05, 0.8, 0.5]];
+    let log_odds = |i: usize, j: usize| logit(p[i][j]);
+    let cases = [
+        (1.0, Scale::LogOdds, Some(0.0412)),
+        (3.0, Scale::LogOdds, Some(0.2752)),
+        (10.0, Scale::LogOdds, Some(1.1406)),
+        (10.0, Scale::Probability, None),
+        // A quarter of 40 is the η of the table.
+        (40.0, Scale::Probability, None),
+    ];
+    for (eta, scale, wanted) in cases {
+        let model = Given::skew(3, 0.1, log_odds);
+        let dpo = OnlineDpo::new(1e-3).unwrap();
+        let mut bench = Bench::new(&dpo, model, Distribution::uniform(3), settings(eta, scale));
+        bench.label_all_pairs(1e6);
+        let by_reward = bench.plan(&dpo).main;
+        let lost = bench.lost(&by_reward);
+        if let Some(wanted) = wanted {
+            assert!((lost - wanted).abs() < 1e-4, "eta {eta}: {lost}, not {wanted}");
+        }
+        if (eta, scale) == (40.0, Scale::Probability) {
+            let off = by_reward.probabilities()[0] - 0.869;
+            assert!(off.abs() < 1e-3, "off by {off}");
+        }
+        let optimistic = bench.lost(&bench.plan(&Xpo::default()).main);
+        for nash in [&Greedy as &dyn Strategy, &SelfPlay, &UniformPairs] {
+            let own = bench.lost(&bench.plan(nash).main);
+            assert!(own < 1e-9 && lost > 1e-3 && optimistic > 1e-3, "{own}, {lost}, {optimistic}");
+        }
+    }
+}
