@@ -9,6 +9,10 @@
 //! | `best-of-n` | equilibrium | main, its best draw | [`BestOfN`] |
 //! | `best-against-worst` | equilibrium | best draw, worst draw | [`BestOfN::against_worst`] |
 //! | `double-thompson` | equilibrium | two posterior samples | [`DoubleThompson`] |
+//! | `greedy-exploration` | equilibrium | main, uniform | [`GreedyExploration`] |
+//! | `explore-then-commit` | equilibrium, then frozen | uniform, uniform, then main, main | [`ExploreThenCommit`] |
+//! | `optimistic-matrix-game` | equilibrium | main, enhancer, by turns | [`OptimisticMatrixGame`] |
+//! | `explicit-exploration` | average of mirror steps | iterate, explorer | [`ExplicitExploration`] |
 //! | `online-dpo` | DPO on all labels | main, main | [`OnlineDpo`] |
 //! | `xpo` | optimistic DPO | main, reference | [`Xpo`] |
 //!
@@ -16,10 +20,13 @@
 
 mod best_of_n;
 mod double_thompson;
+mod explicit_exploration;
+mod explore_then_commit;
 mod greedy;
 mod implicit_reward;
 mod newton;
 mod online_dpo;
+mod optimistic_matrix_game;
 mod places;
 mod self_play;
 mod uniform_pairs;
@@ -27,8 +34,11 @@ mod xpo;
 
 pub use best_of_n::BestOfN;
 pub use double_thompson::DoubleThompson;
+pub use explicit_exploration::ExplicitExploration;
+pub use explore_then_commit::{Exploration, ExploreThenCommit, GreedyExploration};
 pub use greedy::Greedy;
 pub use online_dpo::OnlineDpo;
+pub use optimistic_matrix_game::OptimisticMatrixGame;
 pub use self_play::SelfPlay;
 pub use uniform_pairs::UniformPairs;
 pub use xpo::Xpo;
@@ -53,6 +63,10 @@ pub fn all(scale: Scale) -> Vec<Arc<dyn Strategy>> {
         Arc::new(BestOfN::default()),
         Arc::new(BestOfN::default().against_worst()),
         Arc::new(DoubleThompson::default()),
+        Arc::new(GreedyExploration),
+        Arc::new(ExploreThenCommit::default()),
+        Arc::new(OptimisticMatrixGame),
+        Arc::new(ExplicitExploration::default()),
         Arc::new(OnlineDpo::default()),
         Arc::new(Xpo::default()),
     ];

@@ -4,9 +4,10 @@ use crate::bench::{Bench, Given, l1, mixed, settings, tilted_reference};
 use nlhf_core::logistic::logit;
 use nlhf_core::{Distribution, Scale};
 use nlhf_online::methods::{
-    BestOfN, DoubleThompson, Greedy, OnlineDpo, SelfPlay, UniformPairs, Xpo,
+    BestOfN, DoubleThompson, ExplicitExploration, Exploration, ExploreThenCommit, Greedy,
+    GreedyExploration, OnlineDpo, OptimisticMatrixGame, SelfPlay, UniformPairs, Xpo,
 };
-use nlhf_online::{Plan, Strategy};
+use nlhf_online::{Optimistic, Plan, Strategy};
 
 #[test]
 fn the_simple_methods_ask_whom_they_say() {
@@ -154,5 +155,109 @@ fn what_goes_in_circles_is_lost_to_policies_of_rewards() {
             let own = bench.lost(&bench.plan(nash).main);
             assert!(own < 1e-9 && lost > 1e-3 && optimistic > 1e-3, "{own}, {lost}, {optimistic}");
         }
+    }
+}
+
+#[test]
+fn explore_then_commit_explores_and_then_is_frozen() {
+    let reference = tilted_reference();
+    let model = |sign: f64| Given::skew(4, 0.3, |i, j| sign * mixed(i, j));
+    for (exploration, rho) in [
+        (Exploration::Uniform, Distribution::uniform(4)),
+        (Exploration::Reference, reference.clone()),
+    ] {
+        let strategy = ExploreThenCommit::new(exploration, 3).unwrap();
+        let config = settings(5.0, Scale::Probability);
+        let mut bench = Bench::new(&strategy, model(1.0), reference.clone(), config);
+        let pair = |plan: &Plan| (plan.asks[0].first.clone(), plan.asks[0].second.clone());
+        assert_eq!(strategy.opening(&reference)[0].first, rho);
+        for _ in 1..3 {
+            assert_eq!(pair(&bench.step(&strategy)), (rho.clone(), rho.clone()));
+        }
+        let committed = bench.step(&strategy).main;
+        assert!(bench.lost(&committed) < 1e-12);
+        // Whatever is learned afterwards.
+        bench.model = model(-1.0);
+        for _ in 4..8 {
+            let plan = bench.step(&strategy);
+            assert_eq!(plan.main, committed);
+            assert_eq!(pair(&plan), (committed.clone(), committed.clone()));
+        }
+        assert!(bench.lost(&committed) > 0.01);
+        // New candidates: the reference stands in the place of the agents, and nothing is known of it.
+        bench.previous.main = reference.clone();
+        bench.previous.suboptimality_bound = f64::INFINITY;
+        assert!(bench.lost(&bench.plan(&strategy).main) < 1e-12);
+    }
+    assert!(ExploreThenCommit::new(Exploration::Uniform, 0).is_err());
+    // By default half of the 20 rounds planned.
+    let strategy = ExploreThenCommit::default();
+    let mut bench = Bench::new(&strategy, model(1.0), reference, settings(5.0, Scale::LogOdds));
+    let uniform = |plan: &Plan| plan.asks[0].first == Distribution::uniform(4);
+    let explored = (1..=20).filter(|_| uniform(&bench.step(&strategy))).count();
+    assert_eq!(explored, 9, "plans for rounds 2 to 10; the first is the opening");
+}
+
+#[test]
+fn greedy_exploration_is_greedy_against_the_uniform_policy() {
+    let reference = tilted_reference();
+    let model = Given::skew(4, 0.3, mixed);
+    let strategy = GreedyExploration;
+    let bench = Bench::new(&strategy, model, reference.clone(), settings(5.0, Scale::LogOdds));
+    let (plan, greedy) = (bench.plan(&strategy), bench.plan(&Greedy));
+    assert_eq!((&plan.main, &plan.asks[0].first), (&greedy.main, &greedy.main));
+    assert_eq!(plan.asks[0].second, Distribution::uniform(4));
+    assert_eq!(strategy.opening(&reference)[0].first, reference);
+}
+
+#[test]
+fn optimistic_matrix_games_are_main_agent_and_enhancer_in_both_orders() {
+    for (eta, scale, width) in [
+        (5.0, Scale::Probability, 0.3),
+        (5.0, Scale::LogOdds, 0.7),
+        (40.0, Scale::Probability, 3.0),
+    ] {
+        let model = Given::skew(4, width, mixed);
+        let strategy = OptimisticMatrixGame;
+        let bench = Bench::new(&strategy, model, tilted_reference(), settings(eta, scale));
+        let (plan, one) = (bench.plan(&strategy), bench.plan(&Optimistic::default()));
+        assert_eq!((&plan.main, plan.asks.len()), (&one.main, 2));
+        let enhancer = &one.asks[0].second;
+        assert!(l1(enhancer, &one.main) > 1e-3, "there is something to explore");
+        let [first, second] = &plan.asks[..] else { panic!("two pairings") };
+        assert_eq!((&first.first, &first.second), (&one.main, enhancer));
+        assert!(l1(&second.first, enhancer) < 1e-12 && second.second == one.main);
+    }
+}
+
+#[test]
+fn explicit_exploration_goes_to_the_equilibrium_without_solving_a_game() {
+    for (scale, proximal) in
+        [(Scale::Probability, 0.0), (Scale::Probability, 0.01), (Scale::LogOdds, 0.01)]
+    {
+        let strategy = ExplicitExploration::new(10, proximal, 2.0).unwrap();
+        let (model, config) = (Given::skew(4, 0.3, mixed), settings(4.0, scale));
+        let mut bench = Bench::new(&strategy, model, tilted_reference(), config);
+        let equilibrium = bench.plan(&Greedy).main;
+        let mut off = Vec::new();
+        for round in 1..=400 {
+            let before = bench.previous.asks[0].first.clone();
+            let plan = bench.step(&strategy);
+            if [25, 100, 400].contains(&round) {
+                off.push(l1(&plan.main, &equilibrium));
+            }
+            if round == 1 {
+                // As far again in the same direction.
+                let [b, now, ahead] = [&before, &plan.asks[0].first, &plan.asks[0].second]
+                    .map(|policy| policy.log_probabilities().to_vec());
+                let constant = |k: usize| ahead[k] + b[k] - 2.0 * now[k];
+                assert!((1..4).all(|k| (constant(k) - constant(0)).abs() < 1e-12));
+                assert!(l1(&before, &plan.asks[0].first) > 1e-3);
+            }
+        }
+        let last = l1(&bench.previous.asks[0].first, &equilibrium);
+        assert!(last < 1e-6, "{scale:?} {proximal}: the last iterate is {last:e} off");
+        // What the first rounds did weighs one over the number of rounds.
+        assert!(off[2] < 0.01 && off.windows(2).all(|pair| pair[1] < 0.3 * pair[0]), "{off:?}");
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Bench {
     menus: Menus,
     reference: Profile,
     config: OnlineConfig,
-    model: Given,
+    pub(crate) model: Given,
     pub(crate) comparisons: Vec<Comparison>,
     pub(crate) round: u32,
     pub(crate) previous: Agents,
