@@ -34,9 +34,9 @@ impl ConfidenceWidth for Given {
 
 /// One prompt between two rounds, without a learner around it.
 pub(crate) struct Bench {
-    menus: Menus,
-    reference: Profile,
-    config: OnlineConfig,
+    pub(crate) menus: Menus,
+    pub(crate) reference: Profile,
+    pub(crate) config: OnlineConfig,
     pub(crate) model: Given,
     pub(crate) comparisons: Vec<Comparison>,
     pub(crate) round: u32,
