@@ -207,9 +207,20 @@ mod tests {
     }
 
     #[test]
+    fn while_all_may_still_be_first_posterior_samples_decide() {
+        // Twice 0 won against each of the others, which is sure of nothing.
+        let duel = duel(&[(0, 1, 2), (0, 2, 2), (0, 3, 2)]);
+        assert_eq!(duel.hopeful, [true; 4]);
+        let firsts = drawn(&duel, 1000).iter().filter(|(first, _)| *first == 0).count();
+        // θ > ½ has probability 7/8 in each duel of 0, all three 0.67; another is first only if 0 loses one.
+        assert!((670..990).contains(&firsts), "{firsts} of 1000");
+    }
+
+    #[test]
     fn whoever_is_confidently_better_is_no_rival() {
         // 0 to 2 go in a circle; 3 loses to 0 and 1 and beats 2: 0 and 1 win two duels of three, 2 and 3 one.
         let duel = duel(&[(0, 1, 99), (1, 2, 99), (2, 0, 99), (0, 3, 99), (1, 3, 99), (3, 2, 99)]);
+        assert_eq!(duel.hopeful, [true, true, false, false]);
         for (first, second) in drawn(&duel, 300) {
             assert!(first < 2, "{first} wins two duels of three");
             // 2 beats 0 and 0 beats 1 for sure.
