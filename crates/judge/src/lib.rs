@@ -9,7 +9,11 @@
 //! A [`Judge`] is asked about texts and delivers each answer when it has it.
 
 mod judge;
+#[cfg(feature = "person")]
+mod person;
 mod question;
 
 pub use judge::{Answer, Deliver, Judge, JudgeError, NotKept, Verdict};
+#[cfg(feature = "person")]
+pub use person::{PersonConfig, PersonError, PersonJudge};
 pub use question::{Catalog, Question, Shown};
