@@ -30,8 +30,8 @@ use std::time::Duration;
 /// The shortest token that is taken.
 const MIN_TOKEN_LEN: usize = 16;
 
-/// How long [`PersonJudge::finish`] waits for a browser to show the last page: a page that waits looks every second, without
-/// JavaScript every two.
+/// How long [`PersonJudge::finish`] waits for a browser to show the last page: a page looks every second, one that waits
+/// without JavaScript every two.
 const FAREWELL: Duration = Duration::from_secs(4);
 
 /// How a person is asked.

@@ -48,10 +48,13 @@ addEventListener("submit", (event) => {
 // A page that the browser kept shows a question of the past.
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
+// Whether the turn is still that of the page: questions may have come, an end, or answers from another page.
 async function look() {
   try {
     const answer = await fetch("turn");
-    if (answer.ok && await answer.text() !== document.body.dataset.turn) {
+    const holds = !answer.ok || await answer.text() === document.body.dataset.turn;
+    if (is_sent) return;
+    if (!holds) {
       location.reload();
       return;
     }
@@ -65,4 +68,4 @@ async function look() {
 say(status_line.textContent);
 place_stops();
 addEventListener("resize", place_stops);
-if ("waits" in document.body.dataset) look();
+if ("turn" in document.body.dataset) look();

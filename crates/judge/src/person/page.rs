@@ -49,7 +49,6 @@ const END: Button = Button { action: "end", label: "End the session", keys: &[],
 
 /// The page as the session stands.
 pub(super) fn render(session: &Session, rater: Option<&str>) -> Markup {
-    let waits = matches!(session.stage(), Stage::Waiting);
     let is_over = matches!(session.stage(), Stage::Over(_));
     let title = title(session);
     html! {
@@ -64,9 +63,9 @@ pub(super) fn render(session: &Session, rater: Option<&str>) -> Markup {
                 // Without an icon of its own a browser would ask for one outside the secret path.
                 link rel="icon" href="data:,";
                 script src="page.js" defer {}
-                @if waits { noscript { meta http-equiv="refresh" content="2"; } }
+                @if let Stage::Waiting = session.stage() { noscript { meta http-equiv="refresh" content="2"; } }
             }
-            body data-turn=(session.turn()) data-waits[waits] {
+            body data-turn=[(!is_over).then(|| session.turn())] {
                 header {
                     p { "Which answer is better?" @if let Some(rater) = rater { " You judge as " strong { (rater) } "." } }
                 }

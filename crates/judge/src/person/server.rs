@@ -3,7 +3,7 @@
 //! ```text
 //! GET  /TOKEN/           the page as the session stands
 //! POST /TOKEN/act        turn=…&action=…, then 303 to the page
-//! GET  /TOKEN/turn       the turn, so that a page that waits knows when to look again
+//! GET  /TOKEN/turn       the turn, so that a page knows when it no longer holds
 //! GET  /TOKEN/page.css   GET /TOKEN/page.js
 //! ```
 //! Another name of the host than 127.0.0.1 or localhost is refused (403): that is how a page from elsewhere, whose name was made to
@@ -34,7 +34,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// No form of the page comes near it.
 const MAX_FORM_BYTES: usize = 1024;
 
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// For the two files, which do not change while the token lives.

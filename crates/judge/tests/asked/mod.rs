@@ -5,6 +5,7 @@ use nlhf_judge::{
 };
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -23,51 +24,31 @@ pub(crate) type Endings = Vec<Result<(), JudgeError>>;
 /// A running session.
 pub(crate) struct Asked {
     pub(crate) address: String,
-    pub(crate) stop: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
     pub(crate) kept: Kept,
+    batches: Option<Sender<Vec<Texts>>>,
     thread: JoinHandle<Endings>,
 }
 
 /// Texts that tell which question they belong to.
 pub(crate) fn numbered(n_questions: usize) -> Vec<Texts> {
-    (1..=n_questions)
-        .map(|k| [format!("prompt {k}"), format!("left {k}"), format!("right {k}")])
-        .collect()
+    let texts = |k| [format!("prompt {k}"), format!("left {k}"), format!("right {k}")];
+    (1..=n_questions).map(texts).collect()
 }
 
-/// Asks these batches; from the `n_kept`-th answer on nothing can be kept any more.
-pub(crate) fn ask_and_keep(batches: Vec<Vec<Texts>>, n_kept: usize) -> Asked {
-    let stop = Arc::new(AtomicBool::new(false));
-    let config = PersonConfig::new(TOKEN).with_rater("Ada <A&B>").with_stop(Arc::clone(&stop));
-    let mut judge = PersonJudge::start(config).unwrap();
-    let address = judge.address().to_owned();
-    let kept = Kept::default();
-    let keeper = Arc::clone(&kept);
-    let thread = thread::spawn(move || {
-        let mut endings = Vec::new();
-        for (place, texts) in batches.iter().enumerate() {
-            let mut deliver = |answers: Vec<(usize, Answer)>| {
-                let mut kept = keeper.lock().unwrap();
-                for (question, answer) in answers {
-                    if kept.len() == n_kept {
-                        return Err(NotKept);
-                    }
-                    kept.push((place, question, answer));
-                }
-                Ok(())
-            };
-            let questions: Vec<Question<'_>> = texts.iter().map(question).collect();
-            endings.push(judge.judge(&questions, &mut deliver));
-        }
-        judge.finish();
-        endings
-    });
-    Asked { address, stop, kept, thread }
-}
-
-/// Asks these batches and keeps all answers.
+/// Asks these batches and no more, and keeps all answers.
 pub(crate) fn ask(batches: Vec<Vec<Texts>>) -> Asked {
     ask_and_keep(batches, usize::MAX)
+}
+
+/// Asks these batches and no more; from the `n_kept`-th answer on nothing can be kept.
+pub(crate) fn ask_and_keep(batches: Vec<Vec<Texts>>, n_kept: usize) -> Asked {
+    let mut asked = Asked::start(n_kept);
+    for texts in batches {
+        asked.ask(texts);
+    }
+    asked.close();
+    asked
 }
 
 fn question([prompt, first, second]: &Texts) -> Question<'_> {
@@ -81,6 +62,47 @@ fn question([prompt, first, second]: &Texts) -> Question<'_> {
 }
 
 impl Asked {
+    /// A session that waits for questions.
+    pub(crate) fn start(n_kept: usize) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let config = PersonConfig::new(TOKEN).with_rater("Ada <A&B>").with_stop(Arc::clone(&stop));
+        let mut judge = PersonJudge::start(config).unwrap();
+        let address = judge.address().to_owned();
+        let kept = Kept::default();
+        let keeper = Arc::clone(&kept);
+        let (batches, to_ask) = mpsc::channel::<Vec<Texts>>();
+        let thread = thread::spawn(move || {
+            let mut endings = Vec::new();
+            for (place, texts) in to_ask.iter().enumerate() {
+                let mut deliver = |answers: Vec<(usize, Answer)>| {
+                    let mut kept = keeper.lock().unwrap();
+                    for (question, answer) in answers {
+                        if kept.len() == n_kept {
+                            return Err(NotKept);
+                        }
+                        kept.push((place, question, answer));
+                    }
+                    Ok(())
+                };
+                let questions: Vec<Question<'_>> = texts.iter().map(question).collect();
+                endings.push(judge.judge(&questions, &mut deliver));
+            }
+            judge.finish();
+            endings
+        });
+        Self { address, stop, kept, batches: Some(batches), thread }
+    }
+
+    /// Asks one batch more.
+    pub(crate) fn ask(&self, texts: Vec<Texts>) {
+        self.batches.as_ref().expect("an open session").send(texts).unwrap();
+    }
+
+    /// Lets the session end after what was asked so far.
+    pub(crate) fn close(&mut self) {
+        self.batches = None;
+    }
+
     /// Batch, place and verdict of everything kept so far: the label, or nothing for what was skipped.
     pub(crate) fn verdicts(&self) -> Vec<(usize, usize, Option<f64>)> {
         let label = |answer: &Answer| match &answer.verdict {
