@@ -30,10 +30,6 @@ use std::time::Duration;
 /// The shortest token that is taken.
 const MIN_TOKEN_LEN: usize = 16;
 
-/// How long [`PersonJudge::finish`] waits for a browser to show the last page: a page looks every second, one that waits
-/// without JavaScript every two.
-const FAREWELL: Duration = Duration::from_secs(4);
-
 /// How a person is asked.
 ///
 /// | Name | Default | Purpose | Range |
@@ -151,11 +147,12 @@ impl PersonJudge {
         &self.address
     }
 
-    /// Makes the page say thanks and how many labels were given, or why else it is over. Waits until a browser that shows the
-    /// page has got to know, four seconds at most. Nothing more can be judged.
-    pub fn finish(&mut self) {
+    /// Makes the page say thanks and how many labels were given, or why else it is over; nothing more can be judged. Then waits
+    /// for a browser to show that, `patience` at most: the page is gone with this value. A page looks every second, one that
+    /// waits without JavaScript every two, and a tab that was closed never. If none was ever shown, there is no wait.
+    pub fn finish(&mut self, patience: Duration) {
         self.desk.close(Ending::Finished);
-        self.desk.wait_for_farewell(FAREWELL);
+        self.desk.wait_for_farewell(patience);
     }
 
     fn answers(&self, settled: Vec<(usize, Choice)>) -> Vec<(usize, Answer)> {

@@ -15,6 +15,7 @@ mod driver;
 
 use asked::{Asked, Texts, ask, numbered};
 use driver::Driver;
+use nlhf_judge::{PersonConfig, PersonJudge};
 use serde_json::json;
 
 const TAB: &str = "\u{e004}";
@@ -170,11 +171,14 @@ fn narrow_screens_and_long_texts() {
     let Some(driver) = Driver::start() else { return };
     let long = "word ".repeat(3000);
     let unbroken = "x".repeat(200);
-    let texts: Texts = ["short".to_owned(), long, format!("  two\n\n  {unbroken}")];
+    let script = "<script>document.title = 'x'</script>";
+    let texts: Texts = [script.to_owned(), long, format!("  two\n\n  {unbroken}")];
     let asked = ask(vec![vec![texts]]);
     set_width(&driver, 320);
     driver.open(&asked.address);
     wait_for(&driver, "Question 1 of 1", "New questions");
+    assert_eq!(driver.run("return document.querySelector('.text').innerText"), script);
+    assert_eq!(driver.run("return document.title"), "Question 1 of 1 · nlhf");
     let fits = "const page = document.scrollingElement; return page.clientWidth <= 320 && page.scrollWidth <= page.clientWidth";
     assert_eq!(driver.run(fits), true);
     let place = |selector: &str, side: &str| {
@@ -293,6 +297,12 @@ fn the_page_goes_on_by_itself_with_javascript_and_without() {
     wait_for(&driver, "Waiting for the next questions", "");
     asked.ask(numbered(1));
     wait_for(&driver, "Question 1 of 1", "New questions have come.");
+    // A program that is gone is no riddle.
+    let judge = PersonJudge::start(PersonConfig::new(asked::TOKEN)).unwrap();
+    driver.open(judge.address());
+    wait_for(&driver, "Waiting for the next questions", "");
+    drop(judge);
+    wait_for(&driver, "Waiting for the next questions", "The program has ended.");
 
     driver.devtools("Emulation.setScriptExecutionDisabled", &json!({ "value": true }));
     driver.open(&asked.address);

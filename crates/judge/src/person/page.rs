@@ -246,7 +246,9 @@ fn keys(session: &Session, buttons: &[Button]) -> Markup {
                         }
                     }
                 }
-                p.small { "↓ counts only where it has nothing to scroll." }
+                @if buttons.iter().any(|button| button.keys.contains(&"ArrowDown")) {
+                    p.small { "↓ judges only where there is nothing to scroll." }
+                }
             }
             form method="post" action="act" aria-label="Keys" {
                 (turn(session))

@@ -8,9 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// Hard enough to guess for a test.
 pub(crate) const TOKEN: &str = "0123456789abcdefXYZ-_";
+
+/// How long the last page may take on a machine under load.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A prompt and two answers.
 pub(crate) type Texts = [String; 3];
@@ -87,7 +91,7 @@ impl Asked {
                 let questions: Vec<Question<'_>> = texts.iter().map(question).collect();
                 endings.push(judge.judge(&questions, &mut deliver));
             }
-            judge.finish();
+            judge.finish(PATIENCE);
             endings
         });
         Self { address, stop, kept, batches: Some(batches), thread }

@@ -85,7 +85,7 @@ impl Driver {
     /// Waits until a function body returns true.
     pub(crate) fn wait_until(&self, script: &str) {
         let mut last = Ok(Value::Null);
-        for _ in 0..1500 {
+        for _ in 0..3000 {
             // In between two pages there is nothing to run it in.
             last = self.try_run(script);
             if last.as_ref().is_ok_and(|value| value == true) {
