@@ -148,8 +148,8 @@ impl PersonJudge {
     }
 
     /// Makes the page say thanks and how many labels were given, or why else it is over; nothing more can be judged. Then waits
-    /// for a browser to show that, `patience` at most: the page is gone with this value. A page looks every second, one that
-    /// waits without JavaScript every two, and a tab that was closed never. If none was ever shown, there is no wait.
+    /// for a browser to show that, `patience` at most: the page is gone with this value. A page looks twice a second, one that
+    /// waits without JavaScript every two seconds, and a tab that was closed never. If none was ever shown, there is no wait.
     pub fn finish(&mut self, patience: Duration) {
         self.desk.close(Ending::Finished);
         self.desk.wait_for_farewell(patience);

@@ -62,7 +62,7 @@ async function look() {
     say("The program has ended. You can close this page.");
     return;
   }
-  setTimeout(look, 1000);
+  setTimeout(look, 500);
 }
 
 say(status_line.textContent);

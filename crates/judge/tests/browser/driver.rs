@@ -85,13 +85,13 @@ impl Driver {
     /// Waits until a function body returns true.
     pub(crate) fn wait_until(&self, script: &str) {
         let mut last = Ok(Value::Null);
-        for _ in 0..3000 {
+        for _ in 0..1500 {
             // In between two pages there is nothing to run it in.
             last = self.try_run(script);
             if last.as_ref().is_ok_and(|value| value == true) {
                 return;
             }
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(20));
         }
         let page = self.run("return document.body.innerText.slice(0, 1000)");
         panic!("never true: {script}\nlast: {last:?}\n{page}");
