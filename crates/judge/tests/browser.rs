@@ -181,6 +181,9 @@ fn narrow_screens_and_long_texts() {
     assert_eq!(driver.run("return document.title"), "Question 1 of 1 · nlhf");
     let fits = "const page = document.scrollingElement; return page.clientWidth <= 320 && page.scrollWidth <= page.clientWidth";
     assert_eq!(driver.run(fits), true);
+    let wrapped =
+        "return [...document.querySelectorAll('.text')].every(t => t.scrollWidth <= t.clientWidth)";
+    assert_eq!(driver.run(wrapped), true);
     let place = |selector: &str, side: &str| {
         let script =
             format!("return document.querySelector('{selector}').getBoundingClientRect().{side}");

@@ -132,7 +132,8 @@ fn the_last_answer_can_be_undone_and_no_other() {
     assert!(browser.status().starts_with("That came from a page that no longer holds"));
     browser.press("tie");
     browser.press("finish");
-    browser.wait_for("You gave 2 labels.");
+    browser.wait_for("Thank you, all is done");
+    assert!(browser.page.contains("You gave 2 labels."));
     assert_eq!(asked.verdicts(), [(0, 0, Some(0.0)), (0, 1, Some(0.5))]);
     assert!(asked.endings()[0].is_ok());
 }
@@ -284,7 +285,8 @@ fn between_batches_the_page_waits_and_old_forms_stay_old() {
     browser.press("first");
     browser.press("first");
     browser.press("finish");
-    browser.wait_for("You gave 3 labels.");
+    browser.wait_for("Thank you, all is done");
+    assert!(browser.page.contains("You gave 3 labels."));
     assert_eq!(asked.verdicts(), [(0, 0, Some(0.5)), (2, 0, Some(1.0)), (2, 1, Some(1.0))]);
     assert!(asked.endings().iter().all(Result::is_ok));
 }

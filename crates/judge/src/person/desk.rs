@@ -42,30 +42,32 @@ impl Desk {
         Self { state: Mutex::new(state), changed: Condvar::new(), n_kept: watch::Sender::new(0) }
     }
 
-    /// The session as it stands, for a page.
-    pub(super) fn show<T>(&self, render: impl FnOnce(&Session) -> T) -> T {
-        let mut state = self.lock();
-        state.is_seen = true;
-        state.is_end_seen = matches!(state.session.stage(), Stage::Over(_));
+    /// The session as it stands, for a page, once every answer that is settled has been kept.
+    pub(super) async fn show<T>(&self, render: impl FnOnce(&Session) -> T) -> T {
+        let mut n_kept = self.n_kept.subscribe();
+        loop {
+            let n_settled = self.lock().session.n_settled();
+            // The sender is a field of this very value: it cannot be gone.
+            let _ = n_kept.wait_for(|&n_kept| n_kept >= n_settled).await;
+            let mut state = self.lock();
+            // More may have been settled meanwhile.
+            if state.session.n_settled() == n_settled {
+                state.is_seen = true;
+                state.is_end_seen = matches!(state.session.stage(), Stage::Over(_));
+                self.changed.notify_all();
+                return render(&state.session);
+            }
+        }
+    }
+
+    /// Does what a form asked for.
+    pub(super) fn act(&self, turn: u64, action: Action) {
+        self.lock().session.act(turn, action);
         self.changed.notify_all();
-        render(&state.session)
     }
 
     pub(super) fn turn(&self) -> u64 {
         self.lock().session.turn()
-    }
-
-    /// Does what a form asked for, and waits until every answer that is settled by it has been kept.
-    pub(super) async fn act(&self, turn: u64, action: Action) {
-        let n_settled = {
-            let mut state = self.lock();
-            state.session.act(turn, action);
-            state.session.n_settled()
-        };
-        self.changed.notify_all();
-        let mut n_kept = self.n_kept.subscribe();
-        // The sender is a field of this very value: it cannot be gone.
-        let _ = n_kept.wait_for(|&n_kept| n_kept >= n_settled).await;
     }
 
     pub(super) fn open(&self, questions: &[Question<'_>]) {

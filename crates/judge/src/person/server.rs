@@ -152,7 +152,7 @@ async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> R
 
 async fn show(State(site): State<Arc<Site>>) -> Html<String> {
     let rater = site.rater.as_deref();
-    Html(site.desk.show(|session| page::render(session, rater)).into_string())
+    Html(site.desk.show(|session| page::render(session, rater)).await.into_string())
 }
 
 async fn turn(State(site): State<Arc<Site>>) -> String {
@@ -191,7 +191,7 @@ async fn act(State(site): State<Arc<Site>>, Form(fields): Form<Fields>) -> Redir
         Pressed::End => Action::End,
         Pressed::Keys => Action::ToggleKeys,
     };
-    site.desk.act(fields.turn, action).await;
+    site.desk.act(fields.turn, action);
     // 303: the browser asks for the page anew, and reloading it sends no form again.
     Redirect::to("./")
 }

@@ -79,6 +79,8 @@ impl Asked {
             let mut endings = Vec::new();
             for (place, texts) in to_ask.iter().enumerate() {
                 let mut deliver = |answers: Vec<(usize, Answer)>| {
+                    // A disk takes its time: whoever did not wait for it would be seen.
+                    thread::sleep(Duration::from_millis(20));
                     let mut kept = keeper.lock().unwrap();
                     for (question, answer) in answers {
                         if kept.len() == n_kept {
