@@ -14,6 +14,8 @@ mod digest;
 #[cfg(feature = "http")]
 mod http;
 mod judge;
+#[cfg(feature = "person")]
+mod person;
 mod question;
 mod quoted;
 mod recorded;
@@ -28,6 +30,8 @@ pub use http::{
     TemplateError,
 };
 pub use judge::{Answer, Deliver, Judge, JudgeError, NotKept, Verdict};
+#[cfg(feature = "person")]
+pub use person::{PersonConfig, PersonError, PersonJudge};
 pub use question::{Catalog, Question, Shown};
 pub use recorded::RecordedJudge;
 pub use store::{KeptAnswer, LabelStore, Labels, StoreError, read_labels};
