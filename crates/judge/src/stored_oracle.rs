@@ -160,11 +160,16 @@ impl<'a, J: Judge> StoredOracle<'a, J> {
     }
 
     /// Tells `observer` after each kept batch of answers how far the batch of queries has come. If it asks to stop, what is under
-    /// way is still kept, and [`AskError::Stopped`] is the end.
+    /// way is still kept, and [`OracleError::Stopped`] is the end.
     #[must_use]
     pub fn with_observer(mut self, observer: impl Observer<Asked> + 'a) -> Self {
         self.ledger.observer = Box::new(observer);
         self
+    }
+
+    /// [`Judge::identity`] of the judge.
+    pub fn identity(&self) -> String {
+        self.judge.identity()
     }
 
     /// What was asked so far, and what it cost.

@@ -4,7 +4,7 @@ use crate::queries::Queries;
 use crate::round::Stage;
 use crate::{
     Agents, Candidates, OnlineConfig, OnlineError, OnlinePromptReport, OnlineReport, Optimistic,
-    Round, RoundReport, StopReason, Strategy,
+    Returned, Round, RoundReport, StopReason, Strategy,
 };
 use nlhf_core::{
     Comparison, ConfidenceWidth, FitEvidence, FitPreference, Fitted, Menus, NashSolver, Observer,
@@ -78,7 +78,7 @@ impl OnlineLearner {
         self
     }
 
-    /// Runs the rounds and returns the main agent with the smallest certificate.
+    /// Runs the rounds and returns the main agent with the smallest certificate, or that of the last round.
     ///
     /// An observer that breaks ends the run after its round, with what was learned so far; an oracle that was stopped ends it with
     /// what was learned before the round. Prompts are
@@ -166,7 +166,8 @@ impl OnlineLearner {
             let bound = report.suboptimality_bound;
             run.trace.push(report);
             let flow = observer.observe(&run.event(round, bound));
-            if best.as_ref().is_none_or(|best| bound < best.bound) {
+            let last = self.config.returned == Returned::Last;
+            if last || best.as_ref().is_none_or(|best| bound < best.bound) {
                 let agents = run.agents.clone();
                 best = Some(Best { round, bound, model: Arc::clone(&model), agents });
             }
@@ -374,12 +375,14 @@ impl<'a> Run<'a> {
             let game = RegularizedGame::new(&payoff, reference, config.eta)
                 .expect("the reference was checked against its menu before the round");
             let profile = Profile { column: game.best_column_response(&row), row };
-            let certificate = game.certify(&profile);
-            OnlinePromptReport {
-                prompt: menu.prompt(),
-                policy: profile.row,
-                suboptimality_bound: certificate.worst_shortfall(),
-            }
+            let suboptimality_bound = game.certify(&profile).worst_shortfall();
+            let estimate = best.model.game(menu, config.scale);
+            let game = RegularizedGame::new(&estimate, reference, config.eta)
+                .expect("the reference was checked against its menu before the round");
+            let profile = Profile::symmetric(profile.row);
+            let duality_gap = game.certify(&profile).duality_gap;
+            let (prompt, policy) = (menu.prompt(), profile.row);
+            OnlinePromptReport { prompt, policy, duality_gap, suboptimality_bound }
         };
         let reports = self.menus.iter().zip(&self.references).map(report).collect();
         Ok((policy, reports))

@@ -28,7 +28,7 @@ mod round;
 mod strategy;
 
 pub use candidates::{Candidates, GrowingMenus};
-pub use config::{OnlineConfig, PromptSampling};
+pub use config::{OnlineConfig, PromptSampling, Returned};
 pub use error::OnlineError;
 pub use learner::{OnlineLearner, OnlineResult};
 pub use optimistic::{Enhancer, Optimistic};

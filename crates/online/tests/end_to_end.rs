@@ -8,7 +8,7 @@ use nlhf_core::{
 };
 use nlhf_online::{
     Candidates, Enhancer, GrowingMenus, OnlineConfig, OnlineError, OnlineLearner, OnlineReport,
-    Optimistic, Round, StopReason,
+    Optimistic, Returned, Round, StopReason,
 };
 use nlhf_policy::{TabularClass, TabularPolicy};
 use nlhf_preference::{
@@ -205,6 +205,11 @@ fn runs_end_at_their_budget_their_bound_or_when_nothing_is_left() {
     pairs.dedup();
     assert_eq!((pairs.len(), all.comparisons.len()), (18, 18));
     assert_eq!(learn(config(2, 5, 5)).report.stopped, StopReason::Rounds);
+    // With a handful of labels the reference is the safest, and the last round has moved away from it.
+    let few = learn(config(3, 5, 5)).report;
+    let last = learn(config(3, 5, 5).with_returned(Returned::Last)).report;
+    assert_eq!(few.rounds, last.rounds);
+    assert!(few.best_round < 3 && last.best_round == 3, "round {}", few.best_round);
 }
 
 /// Is told to stop in the second round.
