@@ -60,7 +60,7 @@ pub enum CommandError {
         n_left: usize,
     },
     /// Its first line is not an answer. Were it taken for one, all later answers would go to the wrong questions.
-    #[error("expected its first line to be a JSON object, found {found}")]
+    #[error("expected its first line to be an object with \"label\" or \"winner\", found {found}")]
     Greeting {
         /// The line, quoted and shortened.
         found: String,
@@ -158,7 +158,9 @@ impl CommandJudge {
                     Silence::Ended(None) => CommandError::ClosedOutput { n_left },
                 })
             })?;
-            if !running.has_spoken && !lines.first().is_none_or(|line| reply::is_object(line)) {
+            if !running.has_spoken
+                && !lines.first().is_none_or(|line| reply::is_meant_as_answer(line))
+            {
                 return Err(self.failed(greeting(&lines[0])));
             }
             running.has_spoken = true;

@@ -55,6 +55,8 @@ fn plays_its_part() {
                 let error = oracle.compare(&queries()).unwrap_err();
                 println!("\nerror {}", chain(&error));
             }
+            // While the store is still open: what was written in part is taken back at once.
+            println!("\ntorn {}", nlhf_judge::read_labels(&path).unwrap().n_torn);
         }
         part => panic!("{part}"),
     }
@@ -209,10 +211,6 @@ fn a_full_disk_keeps_what_was_kept_and_stops_the_asking() {
     assert_eq!(kept(&path), confirmed.iter().cloned().collect::<BTreeSet<_>>());
     // One batch failed and two were under way; the second attempt was refused before it asked.
     assert_eq!(noted(&path, "begun").len(), confirmed.len() + 9);
-    assert_eq!(
-        nlhf_judge::read_labels(&path).unwrap().n_torn,
-        0,
-        "what was written in part is gone"
-    );
+    assert!(text.contains("\ntorn 0\n"), "{text}");
     finish(&path);
 }

@@ -57,9 +57,10 @@ pub(super) fn answer(line: &str, question: &Question<'_>) -> Option<Answer> {
     Some(Answer { verdict, annotator, input_tokens, output_tokens })
 }
 
-/// Whether a line is an object: a greeting is not.
-pub(super) fn is_object(line: &str) -> bool {
-    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line).is_ok()
+/// Whether a line is meant as an answer, readable or not: a greeting is not.
+pub(super) fn is_meant_as_answer(line: &str) -> bool {
+    let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line);
+    object.is_ok_and(|object| object.contains_key("label") || object.contains_key("winner"))
 }
 
 #[cfg(test)]

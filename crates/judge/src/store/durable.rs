@@ -184,6 +184,17 @@ mod tests {
     }
 
     #[test]
+    fn a_handle_that_someone_else_still_has_holds_no_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("labels.jsonl");
+        let file = DurableFile::open(&path).unwrap();
+        let _other = file.file().try_clone().unwrap();
+        assert!(matches!(DurableFile::open(&path), Err(StoreError::Locked { .. })));
+        drop(file);
+        DurableFile::open(&path).unwrap();
+    }
+
+    #[test]
     fn reserved_room_changes_no_length_and_is_given_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("labels.jsonl");
