@@ -25,6 +25,7 @@ mod optimistic;
 mod queries;
 mod report;
 mod round;
+mod run;
 mod strategy;
 
 pub use candidates::{Candidates, GrowingMenus};
