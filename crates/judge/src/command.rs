@@ -59,9 +59,9 @@ pub enum CommandError {
         /// Questions without an answer.
         n_left: usize,
     },
-    /// Its first line is not an answer. Were it taken for one, all later answers would go to the wrong questions.
-    #[error("expected its first line to be an object with \"label\" or \"winner\", found {found}")]
-    Greeting {
+    /// A line is not meant as an answer. Were it taken for one, all later answers would go to the wrong questions.
+    #[error("expected each line to be an object with \"label\" or \"winner\", found {found}")]
+    Stray {
         /// The line, quoted and shortened.
         found: String,
     },
@@ -137,11 +137,7 @@ impl CommandJudge {
     ) -> Result<(), JudgeError> {
         // What had already been read before anything was asked.
         if let Some(line) = running.unexpected_line() {
-            return Err(self.failed(if running.has_spoken {
-                unasked(&line)
-            } else {
-                greeting(&line)
-            }));
+            return Err(self.failed(without_question(&line)));
         }
         let (mut n_sent, mut n_answered) = (0, 0);
         let mut kept = Ok(());
@@ -158,12 +154,6 @@ impl CommandJudge {
                     Silence::Ended(None) => CommandError::ClosedOutput { n_left },
                 })
             })?;
-            if !running.has_spoken
-                && !lines.first().is_none_or(|line| reply::is_meant_as_answer(line))
-            {
-                return Err(self.failed(greeting(&lines[0])));
-            }
-            running.has_spoken = true;
             let (answers, wrong) = answers(&lines, &questions[n_answered..n_sent]);
             let n_before = n_answered;
             n_answered += answers.len();
@@ -174,7 +164,7 @@ impl CommandJudge {
         }
         kept?;
         match running.unexpected_line() {
-            Some(line) => Err(self.failed(unasked(&line))),
+            Some(line) => Err(self.failed(without_question(&line))),
             None => Ok(()),
         }
     }
@@ -255,7 +245,12 @@ fn line(question: &Question<'_>) -> Vec<u8> {
 fn answers(lines: &[String], asked: &[Question<'_>]) -> (Vec<Answer>, Option<CommandError>) {
     let mut answers = Vec::with_capacity(lines.len());
     for (place, line) in lines.iter().enumerate() {
-        let Some(question) = asked.get(place) else { return (answers, Some(unasked(line))) };
+        if !reply::is_meant_as_answer(line) {
+            return (answers, Some(CommandError::Stray { found: quoted(line) }));
+        }
+        let Some(question) = asked.get(place) else {
+            return (answers, Some(without_question(line)));
+        };
         let Some(answer) = reply::answer(line, question) else {
             let wrong = CommandError::OtherQuestion {
                 prompt: quoted(question.prompt.id),
@@ -270,10 +265,12 @@ fn answers(lines: &[String], asked: &[Question<'_>]) -> (Vec<Answer>, Option<Com
     (answers, None)
 }
 
-fn greeting(line: &str) -> CommandError {
-    CommandError::Greeting { found: quoted(line) }
-}
-
-fn unasked(line: &str) -> CommandError {
-    CommandError::Unasked { found: quoted(line) }
+/// What is wrong with a line that nothing was asked for.
+fn without_question(line: &str) -> CommandError {
+    let found = quoted(line);
+    if reply::is_meant_as_answer(line) {
+        CommandError::Unasked { found }
+    } else {
+        CommandError::Stray { found }
+    }
 }

@@ -9,7 +9,7 @@
 //! in which company a question is asked. The two orders of a pair are two draws.
 
 use crate::{Answer, Catalog, Deliver, Digest, Judge, JudgeError, Question, Verdict};
-use nlhf_core::{Comparison, Label, SeedTree, Stream};
+use nlhf_core::{Comparison, Label, SeedTree, Stream, WorkspaceRng};
 use rand::RngExt;
 use std::collections::HashMap;
 
@@ -81,7 +81,7 @@ impl RecordedJudge {
         let (pair, is_turned) = pair_of(names);
         let judgements = self.record.get(&pair)?;
         let label = match self.replay {
-            Replay::Drawn(seeds) => draw(judgements, unit(names, question.repetition), seeds)?,
+            Replay::Drawn(seeds) => draw(judgements, draws(names, question.repetition, seeds))?,
             Replay::Share => share(judgements)?,
         };
         Some(if is_turned { label.swapped() } else { label })
@@ -135,17 +135,20 @@ fn pair_of([prompt, first, second]: [&str; 3]) -> (Digest, bool) {
     (Digest::of(&[prompt, low, high].map(str::as_bytes)), is_turned)
 }
 
-/// The unit of randomness of a question.
-fn unit([prompt, first, second]: [&str; 3], repetition: u32) -> u32 {
+/// The randomness of a question, decided by the seed and the question alone: 96 bits of its digest choose it, so that no two share
+/// a draw.
+fn draws([prompt, first, second]: [&str; 3], repetition: u32, seeds: SeedTree) -> WorkspaceRng {
     let [prompt, first, second] = [prompt, first, second].map(str::as_bytes);
     let digest = Digest::of(&[prompt, first, second, &repetition.to_le_bytes()]);
-    let [a, b, c, d, ..] = *digest.bytes();
-    u32::from_le_bytes([a, b, c, d])
+    let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = *digest.bytes();
+    let unit = u32::from_le_bytes([a, b, c, d]);
+    let turned = seeds.seed() ^ u64::from_le_bytes([e, f, g, h, i, j, k, l]);
+    SeedTree::new(turned).rng(Stream::Oracle, unit)
 }
 
-fn draw(judgements: &[Judgement], unit: u32, seeds: SeedTree) -> Option<Label> {
+fn draw(judgements: &[Judgement], mut draws: WorkspaceRng) -> Option<Label> {
     let last = judgements.last()?;
-    let at = seeds.rng(Stream::Oracle, unit).random::<f64>() * last.weight_until;
+    let at = draws.random::<f64>() * last.weight_until;
     let drawn = judgements.partition_point(|judgement| judgement.weight_until <= at);
     Some(judgements.get(drawn).unwrap_or(last).label)
 }

@@ -24,9 +24,12 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-/// Room reserved for an answer besides twice the bytes of its names, which escaping may double: 270 bytes are always
-/// written, the rest is for annotators, tokens and the beginning of what could not be read.
-const ROOM_PER_ANSWER: u64 = 1024;
+/// Room reserved for an answer besides its names: 270 bytes are always written, the rest is for who judged, tokens and the
+/// beginning of what could not be read.
+const ROOM_PER_ANSWER: u64 = 4096;
+
+/// How many bytes escaping makes of one at most.
+const ESCAPED_BYTES: u64 = 6;
 
 /// Answers of one judge, durable and found by question.
 ///
@@ -150,7 +153,7 @@ impl LabelStore {
     }
 
     /// Makes certain, before anyone is paid, that the answers to these questions can be kept: the store accepts writes, and
-    /// the disk has 1024 bytes for each and twice the bytes of the names.
+    /// the disk has 4096 bytes for each and six times the bytes of the names.
     ///
     /// Room is reserved on Linux; elsewhere a full disk is found when writing. It is given back when the store is dropped.
     ///
@@ -159,7 +162,7 @@ impl LabelStore {
     pub fn reserve(&mut self, questions: &[Question<'_>]) -> Result<(), StoreError> {
         let room = |question: &Question<'_>| {
             let n_bytes: usize = names(question).map(str::len).iter().sum();
-            ROOM_PER_ANSWER + 2 * n_bytes as u64
+            ROOM_PER_ANSWER + ESCAPED_BYTES * n_bytes as u64
         };
         self.file.reserve(questions.iter().map(room).sum())
     }

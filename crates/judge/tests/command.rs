@@ -89,25 +89,43 @@ fn the_command_reads_texts_and_names() {
 }
 
 #[test]
-fn verdicts_of_all_kinds_and_nonsense_among_them() {
+fn verdicts_of_all_kinds_and_unreadable_ones_among_them() {
     let script = r#"read -r line; echo '{"winner": "first"}'
-        read -r line; echo 'I think'
+        read -r line; echo '{"winner": "both"}'
         read -r line; printf '{"winner": "second", "annotator": "x"}\r\n'
-        read -r line; echo
-        read -r line; printf '\377\n'
+        read -r line; echo '{"label": 2}'
         read -r line; printf '{"label": 0.5}'"#;
-    let (answers, result) = ask(&mut CommandJudge::shell(script, PATIENT), &questions(6));
+    let (answers, result) = ask(&mut CommandJudge::shell(script, PATIENT), &questions(5));
     result.unwrap();
     let unreadable = |text: &str| Verdict::Unreadable(text.to_owned());
     let expected = [
         label(1.0),
-        unreadable("I think"),
+        unreadable(r#"{"winner": "both"}"#),
         label(0.0),
-        unreadable(""),
-        unreadable("\u{fffd}"),
+        unreadable(r#"{"label": 2}"#),
         label(0.5),
     ];
     assert_eq!(answers, expected.into_iter().enumerate().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_stray_line_ends_the_asking_before_it_shifts_an_answer() {
+    for stray in ["warning: slow", "", "{}", "\u{fffd}"] {
+        let script = format!(
+            "read -r line; echo '{{\"label\":1}}'; echo '{stray}'; while read -r line; do echo '{{\"label\":0}}'; done"
+        );
+        let (n, error) = failure(&script, PATIENT, 9);
+        assert_eq!(n, 1, "no answer may go to the wrong question");
+        let expected = format!("an object with \"label\" or \"winner\", found {stray:?}");
+        assert!(error.ends_with(&expected), "{error}");
+    }
+}
+
+#[test]
+fn the_beginning_of_an_answer_is_none() {
+    let (n, error) = failure(r#"read -r line; printf '{"winner":"fir'; exit 1"#, PATIENT, 1);
+    assert_eq!(n, 0, "it can be asked again");
+    assert!(error.contains("exit status: 1"), "{error}");
 }
 
 #[test]

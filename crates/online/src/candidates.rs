@@ -9,12 +9,19 @@
 use nlhf_core::{Menus, ResponseId, SeedTree, Stream};
 use rand::RngExt;
 
-/// Whatever knows the candidates of each round. One method to write.
+/// Whatever knows the candidates of each round. One method to write; one more where candidates are added.
 ///
 /// Law: the prompts are the same in every round, and each menu begins with that of the round before.
 pub trait Candidates {
     /// The menus of a round, counted from one.
     fn menus(&mut self, round: u32) -> &Menus;
+
+    /// Whether no candidate joins after this round: a run that has reached its bound, or has asked about everything, waits for
+    /// those that do.
+    fn is_complete(&self, round: u32) -> bool {
+        let _ = round;
+        true
+    }
 }
 
 /// The same menus in every round.
@@ -55,21 +62,16 @@ impl GrowingMenus {
         Self { shuffled, start: start.max(2), step, present: Menus::new() }
     }
 
-    /// How many rounds it takes until every response is on the menu.
-    pub fn rounds_to_grow(&self) -> u32 {
-        let longest = self.shuffled.iter().map(|menu| menu.len()).max().unwrap_or(0);
-        let missing = longest.saturating_sub(self.start);
-        if self.step == 0 {
-            return 1;
-        }
-        u32::try_from(missing.div_ceil(self.step)).map_or(u32::MAX, |more| more.saturating_add(1))
+    /// How many responses of a prompt are on its menu in a round, if it has so many.
+    fn size(&self, round: u32) -> usize {
+        let later = usize::try_from(round.saturating_sub(1)).unwrap_or(usize::MAX);
+        self.start.saturating_add(later.saturating_mul(self.step))
     }
 }
 
 impl Candidates for GrowingMenus {
     fn menus(&mut self, round: u32) -> &Menus {
-        let later = usize::try_from(round.saturating_sub(1)).unwrap_or(usize::MAX);
-        let n = self.start.saturating_add(later.saturating_mul(self.step));
+        let n = self.size(round);
         let mut present = Menus::new();
         for menu in self.shuffled.iter() {
             let shown: &[ResponseId] = &menu.responses()[..n.min(menu.len())];
@@ -77,6 +79,12 @@ impl Candidates for GrowingMenus {
         }
         self.present = present;
         &self.present
+    }
+
+    fn is_complete(&self, round: u32) -> bool {
+        // Nothing joins without a step, and nobody is to wait for it.
+        let n = self.size(round);
+        self.step == 0 || self.shuffled.iter().all(|menu| menu.len() <= n)
     }
 }
 
@@ -92,7 +100,7 @@ mod tests {
         all.push(PromptId::new(3), &ids).unwrap();
         all.push(PromptId::new(1), &ids[..2]).unwrap();
         let mut growing = GrowingMenus::new(&all, 3, 2, SeedTree::new(1));
-        assert_eq!(growing.rounds_to_grow(), 3);
+        assert_eq!([1, 2, 3].map(|round| growing.is_complete(round)), [false, false, true]);
         let mut before = Vec::new();
         for (round, n) in [(1, 3), (2, 5), (3, 7), (4, 7)] {
             let menus = growing.menus(round);

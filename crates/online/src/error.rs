@@ -22,8 +22,10 @@ pub enum OnlineError {
         /// [`crate::Strategy::name`].
         strategy: &'static str,
     },
-    /// No prompt has two candidates to ask about.
-    #[error("online learning needs at least one prompt with two candidates")]
+    /// No prompt has two candidates that the reference plays.
+    #[error(
+        "online learning needs at least one prompt with two candidates that the reference plays"
+    )]
     NothingToAsk,
     /// The reference does not fit a menu.
     #[error(
@@ -65,6 +67,12 @@ pub enum OnlineError {
         required: usize,
         /// Answers given.
         given: usize,
+    },
+    /// The oracle would not say anything.
+    #[error("the oracle was asked {n_queries} queries and judged none of them")]
+    NoLabels {
+        /// Queries asked.
+        n_queries: usize,
     },
     /// The preference model cannot be fitted.
     #[error("cannot fit the preference model in round {round}")]

@@ -112,7 +112,8 @@ impl OnlineLearner {
     }
 
     /// The same while candidates are added between rounds. A certificate is about the competitors of its round: the
-    /// policy returned is the best since candidates were last added.
+    /// policy returned is the best since candidates were last added, or before that if nothing was learned since. Widths must be made
+    /// for all candidates that may join: give `TabularFit` and `BradleyTerryFit` the menus of the last round.
     ///
     /// # Errors
     /// [`OnlineError`].
@@ -136,45 +137,55 @@ impl OnlineLearner {
         let menus = candidates.menus(1).clone();
         let mut run = Run::new(self, menus, reference)?;
         let mut queries = Queries::new(&self.config, run.menus.len());
+        if !queries.is_any_left(&run.references) {
+            return Err(OnlineError::NothingToAsk);
+        }
         let mut latest: Option<Arc<F::Model>> = None;
         let mut best: Option<Best<F::Model>> = None;
         let mut stopped = StopReason::Rounds;
         for round in 1..=self.config.rounds {
             if round > 1 && run.grow(round, candidates.menus(round), reference, &*self.strategy)? {
-                best = None;
+                best = best.map(|best| Best { is_outgrown: true, ..best });
             }
             match run.ask(round, &mut queries, oracle) {
                 Ok(true) => {}
-                Ok(false) => stopped = StopReason::NothingLeft,
+                Ok(false) if !candidates.is_complete(round) => continue,
+                Ok(false) => {
+                    stopped = StopReason::NothingLeft;
+                    break;
+                }
                 Err(OnlineError::Oracle { source: OracleError::Stopped, .. }) if best.is_some() => {
                     stopped = StopReason::Oracle;
+                    break;
                 }
                 Err(error) => return Err(error),
             }
-            if stopped != StopReason::Rounds && best.is_some() {
-                break;
+            let mut bound = f64::INFINITY;
+            // As long as the oracle has said nothing there is nothing to learn from.
+            if run.n_labels() > 0 {
+                let fitted = match &latest {
+                    Some(model) => fit.refit(&run.comparisons, model),
+                    None => fit.fit(&run.comparisons),
+                };
+                let Fitted { model, evidence } =
+                    fitted.map_err(|source| OnlineError::Fit { round, source })?;
+                let model = Arc::new(model);
+                run.agents = run.stage(round).agents(&*model, &run.agents)?;
+                let report = run.report(round, evidence);
+                bound = report.suboptimality_bound;
+                run.trace.push(report);
+                let last = self.config.returned == Returned::Last;
+                let is_better = |best: &Best<_>| best.is_outgrown || bound < best.bound;
+                if last || best.as_ref().is_none_or(is_better) {
+                    best = Some(run.best(round, bound, Arc::clone(&model)));
+                }
+                latest = Some(model);
             }
-            let fitted = match &latest {
-                Some(model) => fit.refit(&run.comparisons, model),
-                None => fit.fit(&run.comparisons),
-            };
-            let Fitted { model, evidence } =
-                fitted.map_err(|source| OnlineError::Fit { round, source })?;
-            let model = Arc::new(model);
-            run.agents = run.stage(round).agents(&*model, &run.agents)?;
-            let report = run.report(round, evidence);
-            let bound = report.suboptimality_bound;
-            run.trace.push(report);
             let flow = observer.observe(&run.event(round, bound));
-            let last = self.config.returned == Returned::Last;
-            if last || best.as_ref().is_none_or(|best| bound < best.bound) {
-                let agents = run.agents.clone();
-                best = Some(Best { round, bound, model: Arc::clone(&model), agents });
-            }
-            latest = Some(model);
+            let is_complete = candidates.is_complete(round);
             if flow.is_break() {
                 stopped = StopReason::Observer;
-            } else if self.config.target_bound.is_some_and(|target| bound <= target) {
+            } else if is_complete && self.config.target_bound.is_some_and(|most| bound <= most) {
                 stopped = StopReason::TargetBound;
             } else if self.config.label_budget.is_some_and(|most| run.n_queries() >= most) {
                 stopped = StopReason::LabelBudget;
@@ -183,7 +194,9 @@ impl OnlineLearner {
                 break;
             }
         }
-        let best = best.expect("the last round had a policy");
+        let Some(best) = best else {
+            return Err(OnlineError::NoLabels { n_queries: run.comparisons.len() });
+        };
         let (policy, prompts) = run.project(&best, class)?;
         let report = OnlineReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -195,7 +208,7 @@ impl OnlineLearner {
             stopped,
             prompts,
         };
-        let (menus, comparisons) = (run.menus, run.comparisons);
+        let (menus, comparisons) = ((*best.menus).clone(), run.comparisons);
         drop(latest);
         let model = Arc::into_inner(best.model).expect("the best round alone holds its model");
         Ok(OnlineResult { model, policy, menus, comparisons, report })

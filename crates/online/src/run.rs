@@ -15,13 +15,18 @@ pub(crate) struct Best<M> {
     pub(crate) bound: f64,
     pub(crate) model: Arc<M>,
     pub(crate) agents: Vec<Agents>,
+    /// What it was learned on.
+    pub(crate) menus: Arc<Menus>,
+    pub(crate) references: Arc<Vec<Profile>>,
+    /// Whether candidates were added since.
+    pub(crate) is_outgrown: bool,
 }
 
 /// What a run knows.
 pub(crate) struct Run<'a> {
     learner: &'a OnlineLearner,
-    pub(crate) menus: Menus,
-    references: Vec<Profile>,
+    pub(crate) menus: Arc<Menus>,
+    pub(crate) references: Arc<Vec<Profile>>,
     pub(crate) agents: Vec<Agents>,
     pub(crate) comparisons: Vec<Comparison>,
     /// The same by prompt.
@@ -38,7 +43,8 @@ impl<'a> Run<'a> {
         if menus.n_pairs() == 0 {
             return Err(OnlineError::NothingToAsk);
         }
-        let references = references(&menus, reference)?;
+        let references = Arc::new(references(&menus, reference)?);
+        let menus = Arc::new(menus);
         let unexplored = |reference| Agents::unexplored(reference, &*learner.strategy);
         let agents = references.iter().map(unexplored).collect();
         let by_prompt = vec![Vec::new(); menus.len()];
@@ -74,8 +80,8 @@ impl<'a> Run<'a> {
         if grown.is_empty() {
             return Ok(false);
         }
-        self.menus = menus.clone();
-        self.references = references(menus, reference)?;
+        self.menus = Arc::new(menus.clone());
+        self.references = Arc::new(references(menus, reference)?);
         for position in &grown {
             let reference = &self.references[*position];
             self.agents[*position] = Agents::unexplored(reference, strategy);
@@ -94,7 +100,7 @@ impl<'a> Run<'a> {
         let left = config.label_budget.map_or(u64::MAX, |most| most - self.n_queries());
         let wanted = usize::try_from(left.min(u64::from(config.labels_per_round)));
         let wanted = wanted.expect("a number of labels a round");
-        let queries = queries.draw(&self.menus, &self.agents, wanted, round);
+        let queries = queries.draw(&self.menus, &self.references, &self.agents, wanted, round);
         if queries.is_empty() {
             return Ok(false);
         }
@@ -146,7 +152,20 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn n_labels(&self) -> usize {
+    /// The agents of the present round as the best so far.
+    pub(crate) fn best<M>(&self, round: u32, bound: f64, model: Arc<M>) -> Best<M> {
+        Best {
+            round,
+            bound,
+            model,
+            agents: self.agents.clone(),
+            menus: Arc::clone(&self.menus),
+            references: Arc::clone(&self.references),
+            is_outgrown: false,
+        }
+    }
+
+    pub(crate) fn n_labels(&self) -> usize {
         self.comparisons.iter().filter(|c| c.weight.get() > 0.0).count()
     }
 
@@ -173,7 +192,7 @@ impl<'a> Run<'a> {
             distribution: agents.main.clone(),
             weight: Weight::ONE,
         };
-        let targets: Vec<Target<'_>> = self.menus.iter().zip(&best.agents).map(target).collect();
+        let targets: Vec<Target<'_>> = best.menus.iter().zip(&best.agents).map(target).collect();
         let policy = class.project(&targets, None).map_err(OnlineError::Project)?;
         let config = &self.learner.config;
         let report = |(menu, reference): (nlhf_core::Menu<'_>, &Profile)| {
@@ -191,7 +210,7 @@ impl<'a> Run<'a> {
             let (prompt, policy) = (menu.prompt(), profile.row);
             OnlinePromptReport { prompt, policy, duality_gap, suboptimality_bound }
         };
-        let reports = self.menus.iter().zip(&self.references).map(report).collect();
+        let reports = best.menus.iter().zip(best.references.iter()).map(report).collect();
         Ok((policy, reports))
     }
 }

@@ -212,6 +212,35 @@ fn runs_end_at_their_budget_their_bound_or_when_nothing_is_left() {
     assert!(few.best_round < 3 && last.best_round == 3, "round {}", few.best_round);
 }
 
+/// Skips everything until it has been asked so many times.
+struct Hesitant(u32);
+
+impl Oracle for Hesitant {
+    fn compare(&mut self, queries: &[Query]) -> Result<Vec<Outcome>, OracleError> {
+        if self.0 == 0 {
+            return Silent.compare(queries);
+        }
+        self.0 -= 1;
+        Ok(vec![Outcome::SKIPPED; queries.len()])
+    }
+}
+
+#[test]
+fn a_run_that_begins_with_skips_goes_on_asking() {
+    let truth = crowd(6);
+    let config = config(4, 10, 6);
+    let fit = tabular(&truth, &config);
+    let learner = OnlineLearner::new(config).unwrap();
+    let learn = |n_skipped| {
+        let mut oracle = Hesitant(n_skipped);
+        learner.learn(truth.menus(), &UniformPolicy, &mut oracle, &fit, &TabularClass, &mut ())
+    };
+    let report = learn(2).unwrap().report;
+    let rounds: Vec<(u32, usize)> = report.rounds.iter().map(|r| (r.round, r.n_labels)).collect();
+    assert_eq!(rounds, [(3, 1), (4, 2)]);
+    assert!(matches!(learn(4), Err(OnlineError::NoLabels { n_queries: 40 })));
+}
+
 /// Is told to stop in the second round.
 struct Stopping(u32);
 
@@ -293,6 +322,16 @@ fn certificates_are_about_the_candidates_of_their_round() {
     assert_eq!(result.menus.get(0).len(), 4);
     // With two candidates less is to be lost, but that says nothing about four.
     assert!(result.report.best_round >= 3, "round {}", result.report.best_round);
+
+    // A stop in the round in which candidates join leaves what was learned before, on the menus of then.
+    let mut growing = GrowingMenus::new(truth.menus(), 2, 1, SeedTree::new(7));
+    let mut stopping = Stopping(0);
+    let stopped = learner
+        .learn_growing(&mut growing, &UniformPolicy, &mut stopping, &fit, &TabularClass, &mut ())
+        .unwrap();
+    assert_eq!(stopped.report.stopped, StopReason::Oracle);
+    assert_eq!((stopped.report.best_round, stopped.menus.get(0).len()), (1, 2));
+    assert_eq!(stopped.report.prompts[0].policy.len(), 2);
 
     let mut shrinking = Shrinking(truth.menus().clone());
     let error = learner

@@ -186,7 +186,10 @@ impl BradleyTerryFit {
         };
         for (members, pairs) in groups.members().iter().zip(groups.split(counts.pairs())) {
             let score = |member: &ResponseId| start.get(member.index()).copied().unwrap_or(0.0);
-            let start = DVector::from_iterator(members.len(), members.iter().map(score));
+            let mut start = DVector::from_iterator(members.len(), members.iter().map(score));
+            // Without a ridge Newton's method keeps the mean of its start.
+            let mean = start.mean();
+            start.add_scalar_mut(-mean);
             let fitted = self.fit_group(start, &pairs, &groups)?;
             for (member, score) in members.iter().zip(&fitted.scores) {
                 model.scores[member.index()] = *score;

@@ -353,6 +353,41 @@ mod tests {
     }
 
     #[test]
+    fn where_the_bound_cuts_an_estimate_off_the_ellipsoid_tells_nothing() {
+        // φ = (0, −2, 1): the second pair lies beyond B, so that mean log-odds are no longer linear in θ.
+        let features = features(1, &[0.0, -2.0, 1.0]);
+        let config = LogisticConfig {
+            log_odds_bound: 1.0,
+            ridge: 1e-3,
+            multiplier: WidthMultiplier::Fixed(1.0),
+            ..Default::default()
+        };
+        let data = [won(2, 0, 20), won(0, 2, 60)].concat();
+        let model = FeatureFit::linear(features, config).unwrap().fit(&data).unwrap().model;
+        let theta = model.parameters()[0];
+        assert!(theta.abs() < 1.0 && 2.0 * theta.abs() > 1.0, "{theta}");
+        let mut menus = nlhf_core::Menus::new();
+        menus.push(PromptId::new(0), &[0, 1, 2].map(ResponseId::new)).unwrap();
+        let menu = menus.get(0);
+        let p = nlhf_core::Distribution::from_masses(&[1.0, 0.0, 0.0]).unwrap();
+        let q = nlhf_core::Distribution::from_masses(&[0.0, 1.0, 2.0]).unwrap();
+        let odds = |b| model.log_odds(PromptId::new(0), ResponseId::new(0), ResponseId::new(b));
+        let estimate = odds(1) / 3.0 + 2.0 * odds(2) / 3.0;
+        // Any θ makes this mean zero before the bound.
+        assert!(estimate.abs() > 0.05, "{estimate}");
+        let width = model.policy_width(menu, &p, &q);
+        let of_pair = |b| {
+            let (x, a, b) = (PromptId::new(0), ResponseId::new(0), ResponseId::new(b));
+            model.log_odds_width(x, a, b)
+        };
+        let of_pairs = of_pair(1) / 3.0 + 2.0 * of_pair(2) / 3.0;
+        assert!(width > 0.0 && (width - of_pairs).abs() < 1e-12, "{width} and {of_pairs}");
+        let slopes = model.policy_width_slopes(menu, &p, &q);
+        let along: f64 = slopes.iter().zip(q.probabilities()).map(|(s, q)| s * q).sum();
+        assert!((along - width).abs() < 1e-12, "{along} and {width}");
+    }
+
+    #[test]
     fn too_many_wedge_features_are_refused_with_the_way_out() {
         let wide = features(100, &[0.0; 200]);
         let error = FeatureFit::bilinear(wide, LogisticConfig::default()).unwrap_err();

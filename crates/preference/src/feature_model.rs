@@ -69,7 +69,8 @@ impl FeatureModel {
 
     /// The half-width `β‖E z‖_{V⁻¹}` of the mean log-odds of one policy against another over several prompts, each a
     /// weight, a menu and two policies over it; in nats. No larger than the weighted sum of
-    /// [`ConfidenceWidth::policy_width`], because errors on different prompts are errors of the same parameters.
+    /// [`ConfidenceWidth::policy_width`], because errors on different prompts are errors of the same parameters. Where a pair that
+    /// is played has an estimate that the bound on log-odds cut off, it is that sum.
     ///
     /// # Panics
     /// If a policy does not have one entry a response of its menu.
@@ -86,7 +87,12 @@ impl FeatureModel {
                 apart += share.abs() * widths[i * menu.len() + j];
                 let (a, b) = (menu.responses()[i], menu.responses()[j]);
                 match self.pair(menu.prompt(), a, b) {
-                    Some(z) => mean.axpy(share, &z, 1.0),
+                    // The ellipsoid tells of θ'z alone, and the mean log-odds are of those within B.
+                    Some(z) => {
+                        known &=
+                            share == 0.0 || self.parameters.dot(&z).abs() <= self.log_odds_bound;
+                        mean.axpy(share, &z, 1.0);
+                    }
                     None => known &= share == 0.0,
                 }
             }
@@ -125,8 +131,9 @@ impl FeatureModel {
         let white = whitening * means;
         let along = &white * DVector::from_vec(q);
         let length = along.norm();
-        let apart = self.policy_width(menu, first, second) < beta * length * (1.0 - 1e-12);
-        (!apart && length > 0.0)
+        let width = self.policy_width(menu, first, second);
+        let is_of_ellipsoid = (width - beta * length).abs() <= 1e-12 * beta * length;
+        (is_of_ellipsoid && length > 0.0)
             .then(|| white.column_iter().map(|w| beta * w.dot(&along) / length).collect())
     }
 

@@ -1,5 +1,6 @@
 //! A running command: lines go in by one thread, come out by another, and nobody waits for it longer than was agreed.
 
+use super::reply::is_meant_as_answer;
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
@@ -20,8 +21,6 @@ pub(super) struct Running {
     is_reaped: bool,
     to_child: SyncSender<Vec<u8>>,
     from_child: Receiver<Vec<String>>,
-    /// Whether a line was ever taken.
-    pub(super) has_spoken: bool,
 }
 
 /// Why there are no more lines.
@@ -48,7 +47,7 @@ impl Running {
         // The threads end when their pipe is closed, at the latest by the death of the child.
         stdin.map(|stdin| thread::spawn(move || write_lines(stdin, &lines)));
         stdout.map(|stdout| thread::spawn(move || read_lines(stdout, &sender)));
-        Ok(Self { child, is_reaped: false, to_child, from_child, has_spoken: false })
+        Ok(Self { child, is_reaped: false, to_child, from_child })
     }
 
     /// Hands a line over to be written. If the command reads no more, that shows by what it does not write.
@@ -112,7 +111,7 @@ fn write_lines(mut stdin: ChildStdin, lines: &Receiver<Vec<u8>>) {
     }
 }
 
-/// Sends the complete lines of each read together, and in the end a line without an end.
+/// Sends the complete lines of each read together, and in the end an answer without a line feed.
 fn read_lines(mut stdout: ChildStdout, sender: &SyncSender<Vec<String>>) {
     let mut buffer = vec![0; 1 << 16];
     let mut line = Vec::new();
@@ -143,8 +142,10 @@ fn read_lines(mut stdout: ChildStdout, sender: &SyncSender<Vec<String>>) {
             return;
         }
     }
-    if !line.is_empty() {
+    // An answer that lacks its line feed only, and not the beginning of one.
+    let rest = text(&mut line);
+    if is_meant_as_answer(&rest) {
         // Nobody may be there to hear it.
-        let _ = sender.send(vec![text(&mut line)]);
+        let _ = sender.send(vec![rest]);
     }
 }

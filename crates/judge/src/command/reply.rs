@@ -5,7 +5,7 @@ use crate::{Answer, Question, Verdict};
 use nlhf_core::Label;
 use serde::Deserialize;
 
-/// How much of an unreadable line is kept.
+/// How much of an unreadable line, or of the name of who judged, is kept.
 const KEPT_CHARS: usize = 200;
 
 /// All that is understood; other fields are passed over.
@@ -54,6 +54,7 @@ pub(super) fn answer(line: &str, question: &Question<'_>) -> Option<Answer> {
         (None, None) | (Some(_), Some(_)) => return Some(unreadable()),
     };
     let Reply { annotator, input_tokens, output_tokens, .. } = reply;
+    let annotator = annotator.map(|name| beginning(&name, KEPT_CHARS).to_owned());
     Some(Answer { verdict, annotator, input_tokens, output_tokens })
 }
 

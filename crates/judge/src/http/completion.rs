@@ -5,7 +5,7 @@
 //! {"model", "choices": [{"message": {"content"}, "logprobs": {"content": […]}, "finish_reason"}],
 //!  "usage": {"prompt_tokens", "completion_tokens"}}
 //! ```
-//! Of an answer nothing is required: whatever a server sent with status 200 was paid for, and is an [`Answer`].
+//! Of an answer nothing is required but that it is JSON: what a server sent so with status 200 was paid for, and is an [`Answer`].
 
 use super::config::{HttpJudgeConfig, LabelsFrom};
 use super::{logprobs, verdict};

@@ -23,15 +23,15 @@ impl DurableFile {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let failed = |reason| StoreError::io(path, "open", reason);
         // What is no regular file is not even opened: a pipe would wait for its other end.
-        let existed = match std::fs::metadata(path) {
+        match std::fs::metadata(path) {
             Ok(found) if !found.is_file() => {
                 let found = "what is no regular file".to_owned();
                 return Err(StoreError::NoStore { path: path.to_path_buf(), found });
             }
-            Ok(_) => true,
-            Err(reason) if reason.kind() == io::ErrorKind::NotFound => false,
+            Ok(_) => {}
+            Err(reason) if reason.kind() == io::ErrorKind::NotFound => {}
             Err(reason) => return Err(failed(reason)),
-        };
+        }
         let file = File::options().read(true).append(true).create(true).open(path);
         let file = file.map_err(failed)?;
         match file.try_lock() {
@@ -43,9 +43,8 @@ impl DurableFile {
         }
         let opened =
             Self { path: path.to_path_buf(), file, n_bytes: 0, reserved: 0, failure: None };
-        if !existed {
-            opened.sync_folder()?;
-        }
+        // Whoever made the file may have died before its name was on the disk.
+        opened.sync_folder()?;
         Ok(opened)
     }
 
@@ -58,12 +57,15 @@ impl DurableFile {
         &self.file
     }
 
-    /// States how much of the file is good, and cuts off the rest.
+    /// States how much of the file is good, cuts off the rest, and waits until that is on the disk: what was read may so far have
+    /// been in memory only.
     pub(super) fn keep_first(&mut self, n_bytes: u64) -> Result<(), StoreError> {
         let cut = |reason| StoreError::io(&self.path, "cut off a torn line of", reason);
         if self.file.metadata().map_err(cut)?.len() > n_bytes {
-            self.file.set_len(n_bytes).and_then(|()| self.file.sync_data()).map_err(cut)?;
+            self.file.set_len(n_bytes).map_err(cut)?;
         }
+        let synced = self.file.sync_data();
+        synced.map_err(|reason| StoreError::io(&self.path, "write to the disk", reason))?;
         (self.n_bytes, self.reserved) = (n_bytes, n_bytes);
         Ok(())
     }

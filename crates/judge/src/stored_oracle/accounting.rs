@@ -41,7 +41,8 @@ impl Accounting {
         self.output_tokens += answer.output_tokens.unwrap_or(0);
     }
 
-    /// The outcome of a query from the answer to its question, or from those in both orders.
+    /// The outcome of a query from the answer to its question, or from those in both orders: only together do they not depend
+    /// on which response was shown first.
     pub(super) fn outcome(&mut self, answers: &[Answer]) -> Outcome {
         self.n_queries += 1;
         let mut labels = [None; 2];
@@ -53,9 +54,8 @@ impl Accounting {
             }
         }
         match labels {
-            [None, None] => Outcome::SKIPPED,
-            [Some(label), None] => Outcome::new(label),
-            [None, Some(label)] => Outcome::new(label.swapped()),
+            [Some(label), None] if answers.len() == 1 => Outcome::new(label),
+            [Some(_) | None, None] | [None, Some(_)] => Outcome::SKIPPED,
             [Some(forward), Some(backward)] => {
                 self.n_both_orders += 1;
                 let [f, b] = [forward, backward].map(|label| label.get() - 0.5);
@@ -95,13 +95,12 @@ mod tests {
     }
 
     #[test]
-    fn the_readable_one_of_two_counts_and_none_is_skipped() {
+    fn half_of_a_pair_of_answers_is_none() {
         let mut accounting = Accounting::default();
         let skipped = Answer::new(Verdict::Skipped);
         let unreadable = Answer::new(Verdict::Unreadable("?".to_owned()));
-        let loss = Outcome::new(Label::LOSS);
-        assert_eq!(accounting.outcome(&[skipped.clone(), answer(1.0)]), loss);
-        assert_eq!(accounting.outcome(&[answer(0.0), unreadable.clone()]), loss);
+        assert_eq!(accounting.outcome(&[skipped.clone(), answer(1.0)]), Outcome::SKIPPED);
+        assert_eq!(accounting.outcome(&[answer(0.0), unreadable.clone()]), Outcome::SKIPPED);
         assert_eq!(accounting.outcome(&[unreadable, skipped]), Outcome::SKIPPED);
         let Accounting { n_queries, n_skipped, n_unreadable, n_both_orders, .. } = accounting;
         assert_eq!((n_queries, n_skipped, n_unreadable, n_both_orders), (3, 2, 2, 0));

@@ -13,6 +13,12 @@ use nlhf_core::{DenseGame, Distribution, RegularizedGame, ZeroSumGame};
 /// Halvings after which an interval of finite numbers has no inner point.
 const BISECTIONS: usize = 200;
 
+/// Doubts closer than this, relative to the largest, are the same.
+const ALIKE: f64 = 1e-12;
+
+/// Keeps what is tilted finite at any η.
+const LARGEST_FACTOR: f64 = 1e200;
+
 /// Nats of tilt between the most uncertain response and any other that is as good as infinite.
 const LARGEST_TILT: f64 = 1e5;
 
@@ -53,10 +59,12 @@ pub(crate) fn most_uncertain(
         (least.min(*doubt), most.max(*doubt))
     });
     let at_once = tilted(1.0);
-    if most - least <= 0.0 {
+    // Doubts that differ by rounding alone do not.
+    if most - least <= ALIKE * most {
         return at_once;
     }
-    let (mut low, mut high) = (1.0, 1.0 + LARGEST_TILT / (eta * (most - least)));
+    let (mut low, mut high) =
+        (1.0, 1.0 + (LARGEST_TILT / (eta * (most - least))).min(LARGEST_FACTOR));
     let all_the_way = tilted(high);
     if slack(&all_the_way) >= 0.0 {
         return all_the_way;

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! π² = argmin_q Ĵ(π¹, q) − w(π¹, q),   w(π¹, q) = β‖E_{a ~ π¹, b ~ q} z(a, b)‖_{V⁻¹} of a linear model
-//! q ← π₀ exp(η [−R̂'π¹ + ∇_q w(π¹, q)]) / Z       the convex w replaced by its tangent: the loss never falls
+//! q ← π₀ exp(η [−R̂'π¹ + ∇_q w(π¹, q)]) / Z       w replaced by its tangent: where w is convex the loss never falls
 //! ```
 //! A difference of convex functions has several minima. The procedure (convex-concave: Yuille and Rangarajan, 2003) starts from the
-//! reference, from the optimistic opponent and from the tangents at single responses, and the worst opponent found is taken:
-//! what the main agent loses to it is a lower bound of the true worst, and the bound that is guaranteed stays that of
+//! reference, from the optimistic opponent and from the tangents at single responses, ends a descent at the first step that does not
+//! raise the loss, and takes the worst opponent found: what the main agent loses to it is a lower bound of the true worst, and the bound that is guaranteed stays that of
 //! pairs. Source: Ye et al. (arXiv 2402.07314), section 4.
 
+use super::optimistic_opponent;
 use crate::PromptRound;
 use nlhf_core::{Distribution, ZeroSumGame};
 
@@ -74,8 +75,9 @@ pub(crate) fn worst_opponent(
         let masses: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i == *b))).collect();
         answer(&Distribution::from_masses(&masses).expect("one positive mass"))
     });
+    let optimistic = optimistic_opponent(&prompt.regularized(prompt.feared), main);
     let mut worst = descend(reference.clone());
-    for start in tangents {
+    for start in tangents.chain([optimistic]) {
         let found = descend(start);
         if found.loss > worst.loss {
             worst = found;
