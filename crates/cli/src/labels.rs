@@ -142,7 +142,9 @@ fn write_summary(out: &mut String, args: &LabelsArgs, labels: &Labels) -> std::f
         )?;
     }
     if tally.input_tokens + tally.output_tokens > 0 {
-        writeln!(out, "\nTokens: {} read, {} written.", tally.input_tokens, tally.output_tokens)?;
+        let told = |n: u64| count(usize::try_from(n).unwrap_or(usize::MAX));
+        let (read, written) = (told(tally.input_tokens), told(tally.output_tokens));
+        writeln!(out, "\nTokens: {read} read, {written} written.")?;
     }
     let mut annotators: BTreeMap<&str, usize> = BTreeMap::new();
     for name in answers.iter().filter_map(|kept| kept.answer.annotator.as_deref()) {
@@ -154,7 +156,7 @@ fn write_summary(out: &mut String, args: &LabelsArgs, labels: &Labels) -> std::f
     if labels.n_torn > 0 {
         writeln!(out, "\nThe last line is torn or still being written; the next run mends it.")?;
     }
-    if args.output.is_none() {
+    if args.output.is_none() && !answers.is_empty() {
         writeln!(out, "\nNext: nlhf labels {} --output comparisons.jsonl", args.labels.display())?;
     }
     Ok(())

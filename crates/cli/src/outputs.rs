@@ -46,8 +46,15 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<AtomicFile> {
 
 /// Refuses an output that would replace an input or another output.
 pub(crate) fn check_distinct(outputs: &[&Path], inputs: &[&Path]) -> anyhow::Result<()> {
-    // A file that does not exist yet is known by its name, one that does by where it lies.
-    let place = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    // A file that exists is known by where it lies, another by its folder and name.
+    let place = |path: &Path| {
+        path.canonicalize().unwrap_or_else(|_| {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+            let named = folder.ok().zip(path.file_name()).map(|(folder, name)| folder.join(name));
+            named.unwrap_or_else(|| path.to_path_buf())
+        })
+    };
     for (at, output) in outputs.iter().enumerate() {
         let is_file = !output.exists() || output.is_file();
         for other in inputs.iter().chain(&outputs[..at]) {

@@ -165,7 +165,7 @@ fn a_matrix_file_is_a_game_too() {
 #[cfg(unix)]
 #[test]
 fn every_command_has_an_example_in_its_help() {
-    for command in ["solve", "compare", "offline", "online"] {
+    for command in ["solve", "compare", "offline", "online", "labels"] {
         let output = nlhf(&[command, "--help"]);
         assert!(output.status.success());
         assert!(stdout(&output).contains("Example"), "{command}");

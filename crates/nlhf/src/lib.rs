@@ -24,3 +24,7 @@ struct ReadmeDoctests;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/extending.md")]
 struct ExtendingDoctests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/online.md")]
+struct OnlineDoctests;

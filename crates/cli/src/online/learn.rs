@@ -11,7 +11,7 @@ use nlhf::core::{
     ConfidenceWidth, Distribution, FitPreference, Menus, Observer, Oracle, OracleError, Policy,
     UniformPolicy, suboptimality,
 };
-use nlhf::judge::{Accounting, Asked, LabelStore, StoredOracle};
+use nlhf::judge::{Accounting, Asked, LabelStore, StoreError, StoredOracle, read_labels};
 use nlhf::online::{OnlineConfig, OnlineError, OnlineLearner, OnlineReport, Round};
 use nlhf::policy::TabularClass;
 use nlhf::preference::{AnyModel, SimulatedOracle};
@@ -51,10 +51,13 @@ pub(super) fn learn(
 ) -> anyhow::Result<Learned> {
     let config = args.plan.config(args, global.seed)?;
     let reference = reference::load(args.reference.as_deref(), &asked.problem, global)?;
+    // What is wrong with the settings is told before a page is opened or a file is made.
+    let strategy = args.plan.strategy(config.scale)?;
+    let learner = OnlineLearner::new(config.clone())?.with_strategy(strategy)?;
     let most = config.most_labels();
     let mut started = args.judge.start(asked, global)?;
-    let learn =
-        Learn { args, global, asked, config, reference: &*reference, started: &mut started };
+    let rounds = Rounds { args, asked, config, learner, reference: &*reference };
+    let learn = Learn { global, rounds, started: &mut started };
     let learned = args.model.with_fit(&asked.problem, most, learn);
     if let Some(started) = &mut started {
         started.finish();
@@ -63,12 +66,18 @@ pub(super) fn learn(
 }
 
 struct Learn<'a> {
-    args: &'a OnlineArgs,
     global: &'a Global,
+    rounds: Rounds<'a>,
+    started: &'a mut Option<Started>,
+}
+
+/// The rounds, against any oracle.
+struct Rounds<'a> {
+    args: &'a OnlineArgs,
     asked: &'a AskedAbout,
     config: OnlineConfig,
+    learner: OnlineLearner,
     reference: &'a dyn Policy,
-    started: &'a mut Option<Started>,
 }
 
 /// How far the run is, as the bar tells it.
@@ -93,8 +102,8 @@ impl WithFit for Learn<'_> {
         F: FitPreference + 'static,
         F::Model: ConfidenceWidth + Into<AnyModel> + 'static,
     {
-        let (args, asked) = (self.args, self.asked);
-        let most = self.config.most_labels();
+        let Rounds { args, asked, ref config, .. } = self.rounds;
+        let most = config.most_labels();
         let watched = RefCell::new(Watched {
             bar: Progress::new(self.global, most, "labels"),
             n_before: 0,
@@ -102,9 +111,8 @@ impl WithFit for Learn<'_> {
         });
         let Some(started) = self.started else {
             let truth = asked.problem.truth.as_ref().expect("the embedded crowd is asked");
-            let mut oracle = SimulatedOracle::new(truth, self.config.seed);
-            let learned =
-                run(&self.config, args, asked, self.reference, &fit, &mut oracle, &watched);
+            let mut oracle = SimulatedOracle::new(truth, config.seed);
+            let learned = self.rounds.run(&fit, &mut oracle, &watched);
             watched.into_inner().bar.finish();
             return learned;
         };
@@ -120,11 +128,11 @@ impl WithFit for Learn<'_> {
         let mut n_torn = 0;
         if let Some(path) = args.judge.labels().first() {
             let identity = oracle.identity();
-            let store = LabelStore::open(path, &identity)?;
+            let store = LabelStore::open(path, &identity).map_err(told_whose_answers)?;
             n_torn = store.n_torn();
             oracle = oracle.with_store(store)?;
         }
-        let learned = run(&self.config, args, asked, self.reference, &fit, &mut oracle, &watched);
+        let learned = self.rounds.run(&fit, &mut oracle, &watched);
         let accounting = *oracle.accounting();
         drop(oracle);
         watched.into_inner().bar.finish();
@@ -136,60 +144,59 @@ impl WithFit for Learn<'_> {
     }
 }
 
-/// The rounds, against any oracle.
-fn run<F>(
-    config: &OnlineConfig,
-    args: &OnlineArgs,
-    asked: &AskedAbout,
-    reference: &dyn Policy,
-    fit: &F,
-    oracle: &mut dyn Oracle,
-    watched: &RefCell<Watched>,
-) -> anyhow::Result<Learned>
-where
-    F: FitPreference,
-    F::Model: ConfidenceWidth,
-{
-    let (eta, scale) = (config.eta, config.scale);
-    let stop = outputs::stop_gently();
-    let truth = asked.problem.truth.as_ref();
-    let mut lost = Vec::new();
-    let mut watch = |round: &Round<'_>| {
-        if let Some(truth) = truth {
-            let loses = |(menu, policy): (_, &Distribution)| {
-                suboptimality(truth, menu, &UniformPolicy.distribution(menu), eta, scale, policy)
-            };
-            let mains = round.agents.iter().map(|agents| &agents.main);
-            let total: f64 = round.menus.iter().zip(mains).map(loses).sum();
-            lost.push(total / round.menus.len() as f64);
-        }
-        let mut watched = watched.borrow_mut();
-        watched.n_before = round.n_queries as u64;
-        watched.says = format!(
-            "round {}, bound {}",
-            round.round + 1,
-            render::number(round.suboptimality_bound)
-        );
-        watched.show(0);
-        if stop.load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    };
-    let learner = OnlineLearner::new(config.clone())?.with_strategy(args.plan.strategy(scale)?)?;
-    let menus = &asked.dataset().menus;
-    let watch: &mut dyn for<'a> Observer<Round<'a>> = &mut watch;
-    let result = match args.candidates.growing(menus, config.seed) {
-        Some(mut growing) => {
-            learner.learn_growing(&mut growing, reference, oracle, fit, &TabularClass, watch)
-        }
-        None => learner.learn(menus, reference, oracle, fit, &TabularClass, watch),
-    };
-    let result = result.map_err(|error| named(error, asked))?;
-    let true_suboptimality = truth.map(|_| lost);
-    let (report, menus) = (result.report, result.menus);
-    Ok(Learned { report, menus, true_suboptimality, asked: None })
+impl Rounds<'_> {
+    fn run<F>(
+        &self,
+        fit: &F,
+        oracle: &mut dyn Oracle,
+        watched: &RefCell<Watched>,
+    ) -> anyhow::Result<Learned>
+    where
+        F: FitPreference,
+        F::Model: ConfidenceWidth,
+    {
+        let Self { args, asked, config, learner, reference } = self;
+        let (eta, scale) = (config.eta, config.scale);
+        let stop = outputs::stop_gently();
+        let truth = asked.problem.truth.as_ref();
+        let mut lost = Vec::new();
+        let mut watch = |round: &Round<'_>| {
+            if let Some(truth) = truth {
+                let loses = |(menu, policy): (_, &Distribution)| {
+                    let reference = UniformPolicy.distribution(menu);
+                    suboptimality(truth, menu, &reference, eta, scale, policy)
+                };
+                let mains = round.agents.iter().map(|agents| &agents.main);
+                let total: f64 = round.menus.iter().zip(mains).map(loses).sum();
+                lost.push(total / round.menus.len() as f64);
+            }
+            let mut watched = watched.borrow_mut();
+            watched.n_before = round.n_queries as u64;
+            watched.says = format!(
+                "round {}, bound {}",
+                round.round + 1,
+                render::number(round.suboptimality_bound)
+            );
+            watched.show(0);
+            if stop.load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let menus = &asked.dataset().menus;
+        let watch: &mut dyn for<'a> Observer<Round<'a>> = &mut watch;
+        let result = match args.candidates.growing(menus, config.seed) {
+            Some(mut growing) => {
+                learner.learn_growing(&mut growing, *reference, oracle, fit, &TabularClass, watch)
+            }
+            None => learner.learn(menus, *reference, oracle, fit, &TabularClass, watch),
+        };
+        let result = result.map_err(|error| named(error, asked))?;
+        let true_suboptimality = truth.map(|_| lost);
+        let (report, menus) = (result.report, result.menus);
+        Ok(Learned { report, menus, true_suboptimality, asked: None })
+    }
 }
 
 /// What the tokens cost, if both prices that are needed were told.
@@ -203,19 +210,39 @@ fn cost(args: &OnlineArgs, accounting: &Accounting) -> Option<f64> {
     }
 }
 
-/// An error with names in place of ids.
+/// An error with names in place of ids, which says once that the oracle failed.
 fn named(error: OnlineError, asked: &AskedAbout) -> anyhow::Error {
-    if let OnlineError::Oracle { source: OracleError::Unanswerable { query }, .. } = &error {
-        let dataset = asked.dataset();
-        let [first, second] =
-            [query.first, query.second].map(|id| dataset.responses.name(id.index()));
-        let prompt = dataset.prompts.name(query.prompt.index());
-        return anyhow!(
-            "the oracle cannot judge {first:?} against {second:?} on prompt {prompt:?}: expected a judgement of every \
-             pair of candidates, found none of this one (list only candidates that were compared)"
-        );
+    match error {
+        OnlineError::Oracle { source: OracleError::Unanswerable { query }, .. } => {
+            let dataset = asked.dataset();
+            let [first, second] =
+                [query.first, query.second].map(|id| dataset.responses.name(id.index()));
+            let prompt = dataset.prompts.name(query.prompt.index());
+            anyhow!(
+                "the oracle cannot judge {first:?} against {second:?} on prompt {prompt:?}: expected a judgement of \
+                 every pair of candidates, found none of this one (list only candidates that were compared)"
+            )
+        }
+        OnlineError::Oracle { source: OracleError::Stopped, .. } => {
+            anyhow!("stopped before the answers of a first round were there to learn from")
+        }
+        OnlineError::Oracle { round, source: OracleError::Failed { source } } => {
+            anyhow!(source).context(format!("round {round} could not be asked"))
+        }
+        error => error.into(),
     }
-    error.into()
+}
+
+/// An error, and what to do where a store holds the answers of another judge.
+fn told_whose_answers(error: StoreError) -> anyhow::Error {
+    let StoreError::Identity { path, .. } = &error else { return error.into() };
+    let is_empty = read_labels(path).is_ok_and(|labels| labels.answers.is_empty());
+    let advice = if is_empty {
+        "it holds no answers yet and can be deleted"
+    } else {
+        "another judge needs a --labels file of its own"
+    };
+    anyhow!("{error}; {advice}")
 }
 
 /// An error, and what it did not take along.

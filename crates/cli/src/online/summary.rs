@@ -129,18 +129,20 @@ fn returned(
 }
 
 fn what_it_took(out: &mut String, args: &OnlineArgs, spent: &Spent) -> std::fmt::Result {
-    let told = |n: u64, noun: &str| counted(usize::try_from(n).unwrap_or(usize::MAX), noun);
+    let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    let told = |n: u64, noun: &str| counted(size(n), noun);
     let a = &spent.accounting;
     write!(out, "Asked {} in this run", told(a.n_asked, "question"))?;
     if a.n_from_store > 0 {
-        write!(out, ", {} were known already", told(a.n_from_store, "answer"))?;
+        let were = if a.n_from_store == 1 { "was" } else { "were" };
+        write!(out, ", {} {were} known already", told(a.n_from_store, "answer"))?;
     }
     if a.input_tokens + a.output_tokens > 0 {
         write!(
             out,
             ", {} and {} written",
             told(a.input_tokens, "token") + " read",
-            a.output_tokens
+            count(size(a.output_tokens))
         )?;
     }
     if let Some(cost) = spent.cost {
@@ -180,18 +182,23 @@ fn what_it_took(out: &mut String, args: &OnlineArgs, spent: &Spent) -> std::fmt:
 
 fn next(out: &mut String, args: &OnlineArgs, learned: &Learned) -> std::fmt::Result {
     writeln!(out, "\nNext:")?;
-    if learned.report.stopped == StopReason::NothingLeft {
-        writeln!(out, "  - more candidates, or --ask-again yes if answers may differ")?;
-    } else {
-        writeln!(
-            out,
-            "  - more labels: {}; a bound halves with about four times as many",
-            if learned.asked.is_some() {
-                "a larger --budget"
+    match learned.report.stopped {
+        StopReason::NothingLeft => {
+            writeln!(out, "  - more candidates, or --ask-again yes if answers may differ")?;
+        }
+        StopReason::Observer | StopReason::Oracle if learned.asked.is_some() => {
+            writeln!(out, "  - go on where this run ended: the same command")?;
+        }
+        _ => {
+            // Rounds of the same size ask the same again.
+            let how = if learned.asked.is_some() {
+                let labels = learned.report.config.labels_per_round;
+                format!("a larger --budget with --labels-per-round {labels}")
             } else {
-                "--rounds and --labels-per-round"
-            }
-        )?;
+                "--rounds and --labels-per-round".to_owned()
+            };
+            writeln!(out, "  - more labels: {how}; a bound halves with about four times as many")?;
+        }
     }
     let file = |path: &Path| path.display().to_string();
     if let Some(labels) = args.judge.labels().first() {
