@@ -25,7 +25,11 @@ pub(crate) struct LabelsArgs {
 const AFTER_HELP: &str = "\
 Example:
   nlhf labels labels.jsonl --output comparisons.jsonl
-  nlhf offline comparisons.jsonl --responses candidates.jsonl";
+  nlhf offline comparisons.jsonl --label-budget 2000 \\
+    --responses candidates.jsonl
+
+The budget of the run tells offline that its pairs were chosen by earlier
+labels; without it the intervals are for pairs chosen beforehand.";
 
 /// A label as a comparison.
 #[derive(Debug, Serialize)]
@@ -135,7 +139,7 @@ fn write_summary(out: &mut String, args: &LabelsArgs, labels: &Labels) -> std::f
     if n_both > 0 {
         writeln!(
             out,
-            "\nJudged in both orders: {}, {} of them the other way ({:.0} %).",
+            "\nAnswered in both orders: {}, {} of them the other way ({:.0} %), by the order or by chance.",
             counted(n_both, "pair"),
             count(n_flipped),
             100.0 * n_flipped as f64 / n_both as f64

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 pub(crate) mod file;
 pub(crate) mod grid;
+mod proviso;
 
 /// Options of the preference model.
 #[derive(Debug, Clone, Args)]
@@ -275,11 +276,13 @@ impl ModelArgs {
             }
             ModelKind::Linear => {
                 let fit = FeatureFit::linear(self.features(problem, None)?, config)?;
+                let fit = if label_budget > 1 { fit.for_menus(menus)? } else { fit };
                 with.call(if own_widths { fit } else { fit.without_widths() })
             }
             ModelKind::Bilinear => {
                 let features = self.features(problem, Some(COMPONENTS))?;
                 let fit = FeatureFit::bilinear(features, config)?;
+                let fit = if label_budget > 1 { fit.for_menus(menus)? } else { fit };
                 with.call(if own_widths { fit } else { fit.without_widths() })
             }
             ModelKind::LowRank => with.call(self.held(LowRankFit::items(planes, config)?)?),
@@ -330,38 +333,6 @@ impl ModelArgs {
             }
         }
         Ok(())
-    }
-
-    /// What is said before a bound: how sure it is, and what must hold for it.
-    pub(crate) fn proviso(&self, problem: &Problem) -> String {
-        if self.fitted.is_some() {
-            return "if the saved model's widths hold".to_owned();
-        }
-        let kind = self.kind(problem);
-        let sure = 100.0 * self.confidence;
-        if self.replicates(kind) > 0 {
-            return format!(
-                "if resampling tells how far off the model is, with {sure} % confidence,"
-            );
-        }
-        if kind == ModelKind::Tabular {
-            return format!("with {sure} % confidence");
-        }
-        let bound = self.log_odds_bound.unwrap_or(LogisticConfig::default().log_odds_bound);
-        if kind.of_planes() {
-            return format!(
-                "if log-odds are within {bound}, which is all that is claimed of this model,"
-            );
-        }
-        let name = match kind {
-            ModelKind::BradleyTerry => "Bradley-Terry".to_owned(),
-            ModelKind::Davidson => "Davidson".to_owned(),
-            _ => kind.name(),
-        };
-        if self.beta.is_some() {
-            return format!("if the {name} widths hold");
-        }
-        format!("with {sure} % confidence, if preferences are {name} with log-odds up to {bound},")
     }
 
     pub(crate) fn kind(&self, problem: &Problem) -> ModelKind {

@@ -44,6 +44,10 @@ pub(crate) struct OfflineArgs {
         "plane_penalty", "hidden", "bootstrap",
     ])]
     apply: Option<PathBuf>,
+    /// How many labels might have been asked for, if pairs were chosen by earlier labels, as nlhf online does: intervals are
+    /// made to hold for those too
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..), requires = "comparisons", help_heading = "Pessimism")]
+    label_budget: u64,
     /// Put what other methods learn from the same comparisons beside it, judged by held-out comparisons: rows of a
     /// split other than train, or a share of all (--hold-out)
     #[arg(long, requires = "comparisons", conflicts_with = "apply", help_heading = "Judging")]

@@ -68,10 +68,15 @@ Candidates, a line a prompt or a line a candidate:
 
 Every answer of a judge is on disk in --labels before it counts. The same
 command goes on where it was interrupted and asks only what is missing.
-Ctrl-C ends after the round; pressed again, at once.";
+Ctrl-C ends after the round; pressed again, as soon as what is under way
+is kept; a third time, at once.";
 
 pub(crate) fn run(args: &OnlineArgs, global: &Global) -> anyhow::Result<Outcome> {
     args.judge.check(&args.candidates)?;
+    anyhow::ensure!(
+        args.model.fitted.is_none(),
+        "--fitted learns nothing from what is asked; drop it, or see nlhf offline --apply"
+    );
     let wanted: Vec<&Path> =
         [&args.output, &args.report].into_iter().filter_map(|path| path.as_deref()).collect();
     let kept = args.judge.labels();

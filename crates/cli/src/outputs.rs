@@ -11,18 +11,36 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Set by the first interrupt, where a command asked for it.
-static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+static GENTLY: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+/// Set by the second, where a command asked for it.
+static NOW: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// From now on the first interrupt sets this flag, for the command to end in good order; the second ends it at once.
+/// From now on the first interrupt sets this flag, for the command to end in good order.
 pub(crate) fn stop_gently() -> Arc<AtomicBool> {
-    Arc::clone(STOP.get_or_init(Arc::default))
+    Arc::clone(GENTLY.get_or_init(Arc::default))
+}
+
+/// From now on the second interrupt sets this flag, for the command to begin nothing more; the third ends it at once.
+pub(crate) fn stop_now() -> Arc<AtomicBool> {
+    Arc::clone(NOW.get_or_init(Arc::default))
+}
+
+/// Sets a flag that somebody asked for; whether it was not set before.
+fn is_news(flag: &OnceLock<Arc<AtomicBool>>) -> bool {
+    flag.get().is_some_and(|flag| !flag.swap(true, Ordering::Relaxed))
 }
 
 /// Removes temporary files when the program is told to stop, and ends it with the exit code of a signal.
 pub(crate) fn remove_when_interrupted() -> anyhow::Result<()> {
     ctrlc::set_handler(|| {
-        if STOP.get().is_some_and(|stop| !stop.swap(true, Ordering::Relaxed)) {
-            eprintln!("\nnlhf: stopping after this round; interrupt again to stop at once");
+        if is_news(&GENTLY) {
+            eprintln!("\nnlhf: stopping after this round; interrupt again to stop sooner");
+            return;
+        }
+        if is_news(&NOW) {
+            eprintln!(
+                "nlhf: asking no more, what is under way is kept; interrupt again to end at once"
+            );
             return;
         }
         for path in TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {

@@ -65,7 +65,7 @@ fn verdicts_that_turn_with_the_order_are_counted() {
     let shown = stdout(&nlhf(&["labels", &labels]));
     // Of the nine pairs, two were skipped in one order.
     assert!(shown.contains("18 answers on 3 prompts"), "{shown}");
-    assert!(shown.contains("Judged in both orders: 7 pairs, 0 of them the other way"), "{shown}");
+    assert!(shown.contains("Answered in both orders: 7 pairs, 0 of them the other way"), "{shown}");
     assert!(shown.contains("Next: nlhf labels"), "{shown}");
 
     // A judge that always takes the first.
@@ -78,7 +78,7 @@ fn verdicts_that_turn_with_the_order_are_counted() {
     let said = "10 of 10 pairs were judged the other way (100 %): this judge goes by the order";
     assert!(stdout(&output).contains(said), "{}", stdout(&output));
     let shown = stdout(&nlhf(&["labels", &labels]));
-    assert!(shown.contains("10 pairs, 10 of them the other way (100 %)."), "{shown}");
+    assert!(shown.contains("10 pairs, 10 of them the other way (100 %), by the order or by chance."), "{shown}");
 }
 
 #[test]

@@ -216,21 +216,37 @@ impl Catalog {
     }
 }
 
+/// Whether any line of a file of prompts or responses has a field `text`, `prompt` or `response`.
+///
+/// # Errors
+/// If the file cannot be read, or a line is no JSON object.
+pub fn tells_texts(path: &Path) -> Result<bool, DataError> {
+    let mut lines = LineReader::open(path)?;
+    while let Some(line) = lines.next_line()? {
+        let row: TextRow<'_> = parse_object(line.text, Place { path, line: line.number })?;
+        if [row.text, row.prompt, row.response].iter().any(Field::is_present) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[derive(Deserialize)]
+struct TextRow<'a> {
+    #[serde(borrow, default)]
+    text: Field<'a>,
+    #[serde(borrow, default)]
+    prompt: Field<'a>,
+    #[serde(borrow, default)]
+    response: Field<'a>,
+}
+
 /// The field `text`, or else `prompt` or `response`, of each line of a file of prompts or responses, in the order of
 /// the lines.
 ///
 /// # Errors
 /// If the file cannot be read, or a line has no such field.
 pub fn read_texts(path: &Path) -> Result<Vec<String>, DataError> {
-    #[derive(Deserialize)]
-    struct TextRow<'a> {
-        #[serde(borrow, default)]
-        text: Field<'a>,
-        #[serde(borrow, default)]
-        prompt: Field<'a>,
-        #[serde(borrow, default)]
-        response: Field<'a>,
-    }
     let mut lines = LineReader::open(path)?;
     let mut texts = Vec::new();
     while let Some(line) = lines.next_line()? {

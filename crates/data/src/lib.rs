@@ -56,7 +56,7 @@ mod zip_writer;
 
 pub use atomic_file::AtomicFile;
 pub use candidates::read_candidate_texts;
-pub use catalog::{Catalog, read_texts};
+pub use catalog::{Catalog, read_texts, tells_texts};
 pub use comparison_output::{ExplicitLine, PairLine};
 pub use comparisons::{ReadOptions, read_comparisons};
 pub use dataset::{BothBad, Dataset, Format};

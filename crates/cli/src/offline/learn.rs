@@ -65,7 +65,7 @@ pub(super) fn learn(
     if args.pessimism == PessimismArg::VersionSpace && ensemble {
         model.bootstrap.get_or_insert(ENSEMBLE);
     }
-    model.with_fit(problem, 1, learn)
+    model.with_fit(problem, args.label_budget, learn)
 }
 
 /// Candidates up to which it is tried how many labels would halve the bound.

@@ -6,7 +6,7 @@ use crate::input::{self, BothBadRule, DataArgs, Problem};
 use crate::{Global, crowd};
 use clap::Args;
 use nlhf::core::{Menus, PromptId, ResponseId, SeedTree};
-use nlhf::data::{Dataset, Texts};
+use nlhf::data::{Dataset, Texts, tells_texts};
 use nlhf::judge::{Catalog, Shown};
 use nlhf::online::GrowingMenus;
 use std::borrow::Cow;
@@ -94,10 +94,12 @@ pub(super) fn load(args: &OnlineArgs, global: &Global) -> anyhow::Result<AskedAb
     };
     let data = candidates.data(Some(file.clone()));
     let problem = Problem::load_candidates(&data)?;
-    let texts = if args.judge.reads_texts() {
+    // A command may judge by names, where no candidate says anything.
+    let texts = if args.judge.reads_texts() || tells_texts(file)? {
+        let data = DataArgs { responses: Some(file.clone()), ..data };
         Some(input::texts(&data, &problem.dataset)?)
     } else {
-        input::texts(&data, &problem.dataset).ok()
+        None
     };
     if let Some(texts) = texts.as_ref().filter(|_| args.judge.reads_texts()) {
         anyhow::ensure!(

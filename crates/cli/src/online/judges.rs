@@ -228,8 +228,8 @@ impl JudgeArgs {
                 Started::Other(Box::new(CommandJudge::shell(line, timeout)))
             }
             Some(OracleKind::Http(url)) => {
-                let stop = std::sync::Arc::default();
-                Started::Other(Box::new(HttpJudge::new(self.http(url)?, stop)?))
+                let judge = HttpJudge::new(self.http(url)?, outputs::stop_now())?;
+                Started::Other(Box::new(judge))
             }
             Some(OracleKind::Person) => {
                 let mut config = PersonConfig::new(token()?)

@@ -54,7 +54,8 @@ pub(super) fn learn(
     // What is wrong with the settings is told before a page is opened or a file is made.
     let strategy = args.plan.strategy(config.scale)?;
     let learner = OnlineLearner::new(config.clone())?.with_strategy(strategy)?;
-    let most = config.most_labels();
+    // A pair that is asked about once has one count; that pairs are chosen by earlier labels still has to be told.
+    let most = if config.repeats { config.most_labels() } else { config.most_labels().min(2) };
     let mut started = args.judge.start(asked, global)?;
     let rounds = Rounds { args, asked, config, learner, reference: &*reference };
     let learn = Learn { global, rounds, started: &mut started };
@@ -119,11 +120,16 @@ impl WithFit for Learn<'_> {
         let judge = started.judge();
         let name = judge.name().to_owned();
         let n_orders = if args.judge.both_orders { 2 } else { 1 };
+        let now = outputs::stop_now();
         let mut oracle = StoredOracle::new(judge, asked)
             .in_both_orders(args.judge.both_orders)
             .with_observer(|batch: &Asked| {
                 watched.borrow_mut().show(batch.n_answered as u64 / n_orders);
-                ControlFlow::Continue(())
+                if now.load(Ordering::Relaxed) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             });
         let mut n_torn = 0;
         if let Some(path) = args.judge.labels().first() {
@@ -161,7 +167,7 @@ impl Rounds<'_> {
         let truth = asked.problem.truth.as_ref();
         let mut lost = Vec::new();
         let mut watch = |round: &Round<'_>| {
-            if let Some(truth) = truth {
+            if let Some(truth) = truth.filter(|_| round.n_labels > 0) {
                 let loses = |(menu, policy): (_, &Distribution)| {
                     let reference = UniformPolicy.distribution(menu);
                     suboptimality(truth, menu, &reference, eta, scale, policy)
@@ -204,10 +210,11 @@ fn cost(args: &OnlineArgs, accounting: &Accounting) -> Option<f64> {
     let price = |price: Option<f64>, tokens: u64| price.map(|price| price * tokens as f64 / 1e6);
     let read = price(args.judge.price_in, accounting.input_tokens);
     let written = price(args.judge.price_out, accounting.output_tokens);
-    match (read, written) {
-        (None, None) => None,
-        (read, written) => Some(read.unwrap_or(0.0) + written.unwrap_or(0.0)),
-    }
+    // Half of a cost is none.
+    let read = read.or((accounting.input_tokens == 0).then_some(0.0))?;
+    let written = written.or((accounting.output_tokens == 0).then_some(0.0))?;
+    let is_told = args.judge.price_in.is_some() || args.judge.price_out.is_some();
+    is_told.then_some(read + written)
 }
 
 /// An error with names in place of ids, which says once that the oracle failed.

@@ -106,6 +106,15 @@ fn returned(
             None => String::new(),
         }
     )?;
+    let on_menus: usize = learned.menus.iter().map(|menu| menu.len()).sum();
+    let all: usize = asked.dataset().menus.iter().map(|menu| menu.len()).sum();
+    if on_menus < all {
+        writeln!(
+            out,
+            "{} never joined: the policy and its bound know nothing of them.",
+            counted(all - on_menus, "candidate")
+        )?;
+    }
     if scale == Scale::Probability && round.suboptimality_bound >= 0.5 {
         writeln!(out, "That is as much as anyone can gain: so far the bound says nothing.")?;
     }

@@ -69,7 +69,7 @@ fn interrupted_once_a_run_ends_after_its_round() {
     let oracle = shell_judge(&desk.room, PAUSE);
     let running = paused(&desk, &oracle);
     running.interrupt();
-    running.wait_until_said("stopping after this round; interrupt again to stop at once");
+    running.wait_until_said("stopping after this round; interrupt again to stop sooner");
     desk.room.file("go", "");
     let ended = running.end();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -81,12 +81,14 @@ fn interrupted_once_a_run_ends_after_its_round() {
 }
 
 #[test]
-fn interrupted_twice_a_run_ends_at_once_and_leaves_no_half_file() {
+fn interrupted_thrice_a_run_ends_at_once_and_leaves_no_half_file() {
     let desk = Desk::new();
     let oracle = shell_judge(&desk.room, PAUSE);
     let mut running = paused(&desk, &oracle);
     running.interrupt();
-    running.wait_until_said("interrupt again");
+    running.wait_until_said("interrupt again to stop sooner");
+    running.interrupt();
+    running.wait_until_said("interrupt again to end at once");
     running.interrupt();
     assert_eq!(running.exit_code(), Some(130));
     let mut names = desk.room.names();
@@ -96,6 +98,22 @@ fn interrupted_twice_a_run_ends_at_once_and_leaves_no_half_file() {
     desk.room.file("go", "");
     assert_eq!(running.end().stdout, "");
     goes_on(&desk, &oracle, PAUSE);
+}
+
+#[test]
+fn interrupted_twice_a_run_asks_no_more_and_writes_what_it_has_learned() {
+    let desk = Desk::new();
+    let oracle = shell_judge(&desk.room, PAUSE);
+    let running = paused(&desk, &oracle);
+    running.interrupt();
+    running.wait_until_said("interrupt again to stop sooner");
+    running.interrupt();
+    running.wait_until_said("asking no more, what is under way is kept");
+    desk.room.file("go", "");
+    let ended = running.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let said = "because the oracle was stopped; the answers of the last round are kept";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
 }
 
 #[test]
@@ -134,9 +152,9 @@ fn a_command_that_ends_is_told_with_what_is_kept() {
 #[test]
 fn what_is_no_answer_is_told() {
     for (line, expected) in [
-        ("cat", "expected its first line to be an object with \"label\" or \"winner\""),
+        ("cat", "expected each line to be an object with \"label\" or \"winner\""),
         ("exit 3", "the command failed: it ended (exit status: 3)"),
-        ("echo 2; sleep 9", "expected its first line"),
+        ("echo 2; sleep 9", "expected each line"),
         ("sleep 9", "no answer within 0.3 s"),
     ] {
         let desk = Desk::new();
