@@ -10,8 +10,8 @@
 //! return the π¹ with the smallest certificate
 //! ```
 //! Only one player explores: optimism goes to the opponent. Source: Ye et al. (arXiv 2402.07314),
-//! section 4; [`Enhancer`] names its three forms. Other methods are [`Strategy`]s of the same loop, so that they can be
-//! compared label by label.
+//! section 4; [`Enhancer`] names its three forms. Other methods ([`methods`]) are [`Strategy`]s of the same loop, so that
+//! they can be compared label by label.
 //!
 //! Start at [`OnlineLearner`].
 
@@ -20,6 +20,7 @@ mod config;
 mod enhancer;
 mod error;
 mod learner;
+pub mod methods;
 mod optimistic;
 mod queries;
 mod report;
