@@ -74,8 +74,9 @@ impl Strategy for Optimistic {
     fn plan(&self, prompt: &PromptRound<'_>) -> Result<Plan, SolveError> {
         let solution = prompt.equilibrium()?;
         let main = &solution.profile.row;
-        let widths: Vec<f64> = prompt.widths.iter().map(|width| self.exploration * width).collect();
-        let floor = prompt.model.payoff_floor(prompt.config.scale);
+        let scale = prompt.config.scale;
+        let widths = prompt.model.scaled_widths(prompt.menu, scale, self.exploration);
+        let floor = prompt.model.payoff_floor(scale);
         let feared = pessimistic_payoffs(prompt.estimate, &widths, floor);
         let game = nlhf_core::RegularizedGame::new(&feared, prompt.reference, prompt.config.eta)
             .expect("the reference was checked against its menu");
