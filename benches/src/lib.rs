@@ -8,6 +8,7 @@
 
 pub mod experiments;
 pub mod figure;
+pub mod paired;
 pub mod report;
 pub mod statistics;
 pub mod world;

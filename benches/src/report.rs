@@ -70,7 +70,7 @@ pub struct Table {
 
 impl Table {
     /// Its head.
-    pub fn new(columns: &[&str]) -> Self {
+    pub fn new<S: AsRef<str>>(columns: &[S]) -> Self {
         let mut table = Self { text: String::new(), n_columns: columns.len() };
         table.row(columns);
         table.row(&vec!["---"; columns.len()]);
