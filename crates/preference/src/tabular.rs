@@ -313,6 +313,27 @@ mod tests {
     }
 
     #[test]
+    fn scaled_widths_leave_unknown_pairs_unknown() {
+        let ids = [0, 1, 2].map(ResponseId::new);
+        let (x, mut menus) = (PromptId::new(0), Menus::new());
+        menus.push(x, &ids).unwrap();
+        let labels = [Label::WIN, Label::LOSS].repeat(50);
+        let data: Vec<Comparison> =
+            labels.iter().map(|label| Comparison::new(x, ids[0], ids[1], *label)).collect();
+        let model = fit(&data, 3);
+        for scale in [Scale::Probability, Scale::LogOdds] {
+            let widths = |factor| model.scaled_widths(menus.get(0), scale, factor);
+            let whole = widths(1.0);
+            assert_eq!(whole, model.widths(menus.get(0), scale));
+            let tenth = widths(0.1);
+            // Nearly linear for the pair that was judged, and the same for one that never was.
+            assert!((tenth[1] / whole[1] - 0.1).abs() < 0.01, "{} of {}", tenth[1], whole[1]);
+            assert_eq!(tenth[2], whole[2]);
+            assert!(widths(0.0)[1] < 1e-9 && tenth[0] == 0.0);
+        }
+    }
+
+    #[test]
     fn intervals_cover_the_truth_at_least_as_often_as_stated() {
         // 400 data sets of 5 pairs with 30 labels each; 95 % must be covered whole.
         let mut rng = SeedTree::new(4).rng(Stream::Instance, 0);

@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub(crate) const SHARE: f64 = 0.05;
 
 /// The factor of widths that is found to serve all settings.
-pub(crate) const RECOMMENDED: f64 = 0.1;
+pub(crate) const RECOMMENDED: f64 = 0.05;
 
 /// A strategy under the name that tables show.
 #[derive(Debug, Clone)]

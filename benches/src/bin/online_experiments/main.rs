@@ -3,6 +3,7 @@
 
 mod contest;
 mod exploration;
+mod growth;
 mod instance;
 mod methods;
 mod settings;
@@ -10,8 +11,11 @@ mod trial;
 
 use nlhf_benches::experiments::{self, Experiment};
 
-const EXPERIMENTS: [Experiment; 2] =
-    [Experiment::new("methods", methods::run), Experiment::new("exploration", exploration::run)];
+const EXPERIMENTS: [Experiment; 3] = [
+    Experiment::new("methods", methods::run),
+    Experiment::new("exploration", exploration::run),
+    Experiment::new("growth", growth::run),
+];
 
 fn main() -> anyhow::Result<()> {
     experiments::main(&EXPERIMENTS)

@@ -40,6 +40,9 @@ impl Form {
     }
 }
 
+/// Labels, and labels between two fits, where nothing else is said.
+const DEFAULT: (u32, u32) = (4000, 50);
+
 type Make = Box<dyn Fn(u64) -> anyhow::Result<Instance> + Sync>;
 
 /// A family of instances, one a seed.
@@ -61,55 +64,60 @@ pub(crate) fn all(data: Option<&Path>, effort: Effort) -> anyhow::Result<Vec<Set
     let budget = |full: u32| effort.pick(full, full / 20);
     let seeds = |full: u64| effort.pick(full, 2);
     let setting = |name, form, n_seeds, make| Setting { name, form, make, n_seeds: seeds(n_seeds) };
-    let (table, linear, shared) = (budget(4000), budget(4000), budget(4000));
-    let (rare_table, rare_linear, rare_shared) = (budget(20_000), budget(8000), budget(12_000));
+    let few = budget(4000);
     let mut all = vec![
-        setting(
-            "circle",
-            Form::Easy,
-            60,
-            Box::new(move |seed| circle(6, None, 5.0, table, seed)) as Make,
-        ),
+        setting("circle", Form::Easy, 60, make(few, 50, |seed| circle(6, None, 5.0, seed))),
         setting(
             "circle",
             Form::Hard,
             20,
-            Box::new(move |seed| circle(48, Some(1e-5), 60.0, rare_table, seed)),
+            make(budget(24_000), 80, |seed| circle(36, Some(1e-5), 60.0, seed)),
         ),
-        setting(
-            "bilinear",
-            Form::Easy,
-            60,
-            Box::new(move |seed| bilinear(1, 8, None, 2.0, linear, seed)),
-        ),
+        setting("bilinear", Form::Easy, 60, make(few, 50, |seed| bilinear(1, 8, None, 2.0, seed))),
         setting(
             "bilinear",
             Form::Hard,
             30,
-            Box::new(move |seed| bilinear(1, 32, Some(1e-5), 12.0, rare_linear, seed)),
+            make(budget(12_000), 60, |seed| bilinear(1, 32, Some(1e-6), 12.0, seed)),
         ),
         setting(
             "contextual",
             Form::Easy,
             60,
-            Box::new(move |seed| bilinear(4, 6, None, 2.0, shared, seed)),
+            make(few, 50, |seed| bilinear(4, 6, None, 2.0, seed)),
         ),
         setting(
             "contextual",
             Form::Hard,
             30,
-            Box::new(move |seed| bilinear(4, 14, Some(1e-5), 12.0, rare_shared, seed)),
+            make(budget(12_000), 80, |seed| bilinear(4, 14, Some(1e-6), 12.0, seed)),
         ),
     ];
     if let Some(folder) = data {
-        let many = budget(40_000);
-        let easy = rrps(folder, None, 10.0, many)?;
-        let hard = rrps(folder, Some(1e-5), 300.0, many)?;
-        let fixed = |instance: Instance| -> Make { Box::new(move |_| Ok(instance.clone())) };
-        all.push(setting("rrps", Form::Easy, 20, fixed(easy)));
-        all.push(setting("rrps", Form::Hard, 20, fixed(hard)));
+        let (easy, hard) = (rrps(folder, None, 10.0)?, rrps(folder, Some(1e-5), 100.0)?);
+        all.push(setting(
+            "rrps",
+            Form::Easy,
+            20,
+            make(budget(30_000), 300, move |_| Ok(easy.clone())),
+        ));
+        all.push(setting(
+            "rrps",
+            Form::Hard,
+            20,
+            make(budget(60_000), 400, move |_| Ok(hard.clone())),
+        ));
     }
     Ok(all)
+}
+
+/// Instances with a number of labels, and of those between two fits.
+fn make(
+    budget: u32,
+    per_round: u32,
+    instance: impl Fn(u64) -> anyhow::Result<Instance> + Sync + 'static,
+) -> Make {
+    Box::new(move |seed| Ok(Instance { budget, per_round, ..instance(seed)? }))
 }
 
 fn uniform(low: f64, high: f64, rng: &mut dyn Rng) -> f64 {
@@ -124,13 +132,7 @@ fn reference(n: usize, rare: &[usize], mass: Option<f64>) -> anyhow::Result<Dist
 }
 
 /// Three responses in a circle, and others that lose to them.
-pub(crate) fn circle(
-    n: usize,
-    mass: Option<f64>,
-    eta: f64,
-    budget: u32,
-    seed: u64,
-) -> anyhow::Result<Instance> {
+pub(crate) fn circle(n: usize, mass: Option<f64>, eta: f64, seed: u64) -> anyhow::Result<Instance> {
     let mut rng = SeedTree::new(seed).rng(Stream::Instance, 0);
     let truth = Truth::from_probabilities(n, |a, b| match (a, b) {
         (0, 2) => 1.0 - uniform(0.65, 0.8, &mut rng),
@@ -141,7 +143,14 @@ pub(crate) fn circle(
     let (eta, reference) = (Eta::new(eta)?, reference(n, &[0, 1, 2], mass)?);
     let rules = Rules { eta, scale: Scale::Probability, reference };
     let knowledge = Knowledge::Table;
-    Ok(Instance { truth, menus: menus(1, n), rules, knowledge, budget, per_round: 50 })
+    Ok(Instance {
+        truth,
+        menus: menus(1, n),
+        rules,
+        knowledge,
+        budget: DEFAULT.0,
+        per_round: DEFAULT.1,
+    })
 }
 
 /// ξ of a response.
@@ -154,7 +163,6 @@ fn bilinear(
     n: usize,
     mass: Option<f64>,
     eta: f64,
-    budget: u32,
     seed: u64,
 ) -> anyhow::Result<Instance> {
     let mut rng = SeedTree::new(seed).rng(Stream::Instance, 0);
@@ -177,11 +185,18 @@ fn bilinear(
     let (eta, reference) = (Eta::new(eta)?, reference(n, &[0, 1, 2], mass)?);
     let rules = Rules { eta, scale: Scale::LogOdds, reference };
     let knowledge = Knowledge::Bilinear(Arc::new(features));
-    Ok(Instance { truth, menus: menus(n_prompts, n), rules, knowledge, budget, per_round: 50 })
+    Ok(Instance {
+        truth,
+        menus: menus(n_prompts, n),
+        rules,
+        knowledge,
+        budget: DEFAULT.0,
+        per_round: DEFAULT.1,
+    })
 }
 
 /// Programs at rock-paper-scissors; those that the equilibrium under a uniform reference plays are rare.
-fn rrps(folder: &Path, mass: Option<f64>, eta: f64, budget: u32) -> anyhow::Result<Instance> {
+fn rrps(folder: &Path, mass: Option<f64>, eta: f64) -> anyhow::Result<Instance> {
     let matrix = read_matrix_npy(&folder.join("matrices/rrps_bots43.npy"))?;
     let n = matrix.ncols;
     ensure!(matrix.nrows == n, "win rates must be square, but are {} x {n}", matrix.nrows);
@@ -191,17 +206,18 @@ fn rrps(folder: &Path, mass: Option<f64>, eta: f64, budget: u32) -> anyhow::Resu
     let star = rules.equilibria(&truth, &menus).remove(0).probabilities();
     let rare: Vec<usize> = (0..n).filter(|at| star[*at] > 0.02).collect();
     rules.reference = reference(n, &rare, mass)?;
-    Ok(Instance { truth, menus, rules, knowledge: Knowledge::Table, budget, per_round: 200 })
+    Ok(Instance {
+        truth,
+        menus,
+        rules,
+        knowledge: Knowledge::Table,
+        budget: DEFAULT.0,
+        per_round: DEFAULT.1,
+    })
 }
 
 /// Features without any order, for the dependence on their number.
-pub(crate) fn spread(
-    n: usize,
-    dimension: usize,
-    eta: f64,
-    budget: u32,
-    seed: u64,
-) -> anyhow::Result<Instance> {
+pub(crate) fn spread(n: usize, dimension: usize, eta: f64, seed: u64) -> anyhow::Result<Instance> {
     let mut rng = SeedTree::new(seed).rng(Stream::Instance, 0);
     let mut values: Vec<Vec<f64>> = Vec::with_capacity(n);
     for _ in 0..n {
@@ -222,7 +238,14 @@ pub(crate) fn spread(
     let features = Features::new(FeatureTable::new(dimension, values.concat())?, None)?;
     let rules = Rules::uniform(eta, Scale::LogOdds, n);
     let knowledge = Knowledge::BilinearWithoutConstant(Arc::new(features));
-    Ok(Instance { truth, menus: menus(1, n), rules, knowledge, budget, per_round: 50 })
+    Ok(Instance {
+        truth,
+        menus: menus(1, n),
+        rules,
+        knowledge,
+        budget: DEFAULT.0,
+        per_round: DEFAULT.1,
+    })
 }
 
 #[cfg(test)]
@@ -234,10 +257,9 @@ mod tests {
     #[test]
     fn truths_keep_the_bound_of_their_models() {
         for seed in 0..5 {
-            for instance in [
-                bilinear(3, 9, Some(1e-5), 12.0, 100, seed).unwrap(),
-                spread(9, 4, 2.0, 100, seed).unwrap(),
-            ] {
+            for instance in
+                [bilinear(3, 9, Some(1e-5), 12.0, seed).unwrap(), spread(9, 4, 2.0, seed).unwrap()]
+            {
                 for menu in instance.menus.iter() {
                     let game = instance.truth.game(menu, Scale::LogOdds);
                     assert!(game.entries().iter().all(|odds| odds.abs() <= BOUND));
@@ -248,8 +270,8 @@ mod tests {
 
     #[test]
     fn the_hard_form_is_hard_for_pairs_of_the_reference() {
-        let easy = circle(6, None, 5.0, 100, 1).unwrap().hardness().unwrap();
-        let hard = circle(12, Some(1e-5), 60.0, 100, 1).unwrap().hardness().unwrap();
+        let easy = circle(6, None, 5.0, 1).unwrap().hardness().unwrap();
+        let hard = circle(12, Some(1e-5), 60.0, 1).unwrap().hardness().unwrap();
         assert!((easy.reference - easy.uniform).abs() < 1e-9 * easy.uniform);
         assert!(hard.reference > 1e3 * hard.uniform && hard.uniform > easy.uniform);
     }
