@@ -147,8 +147,8 @@ pub trait ConfidenceWidth: PreferenceModel {
     /// The half-widths of all pairs were the confidence multiplier `factor ≥ 0` times what it is: with 1 those of
     /// [`ConfidenceWidth::widths`], with less intervals of less confidence, for exploring and not for bounds.
     ///
-    /// Override it where widths are cut off, so that a pair of which nothing is known stays unknown at any factor: this
-    /// one scales what is left of them.
+    /// Override it where widths are cut off at what log-odds can be, to scale before that: a pair of which nothing is known
+    /// then stays unknown. This one scales what is left of them.
     fn scaled_widths(&self, menu: Menu<'_>, scale: Scale, factor: f64) -> Vec<f64> {
         let mut widths = self.widths(menu, scale);
         for width in &mut widths {
