@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use nlhf::core::{Comparison, SeedTree, Stream};
 use nlhf::data::{
     BothBad, Catalog, DataError, Dataset, Matrix, ReadOptions, TextFeatures, Texts,
-    read_comparisons, read_embeddings, read_texts,
+    read_candidate_texts, read_comparisons, read_embeddings, read_texts,
 };
 use nlhf::preference::{Crowd, FeatureTable, Features};
 use rand::RngExt;
@@ -20,7 +20,7 @@ pub(crate) struct DataArgs {
     /// (chosen, rejected; prompt) or battles, JSONL or CSV (model_a, model_b, winner); plain, gzip or zstd
     #[arg(value_name = "COMPARISONS")]
     pub(crate) comparisons: Option<PathBuf>,
-    /// Candidates: JSONL with response_id and prompt_id
+    /// Candidates: JSONL with response_id and prompt_id, or with prompt and responses
     #[arg(long, value_name = "FILE", requires = "comparisons")]
     pub(crate) responses: Option<PathBuf>,
     /// Embeddings of the candidates: .npy, row k for line k of --responses
@@ -268,11 +268,11 @@ pub(crate) fn catalog(args: &DataArgs) -> anyhow::Result<Option<Catalog>> {
 /// What prompts and responses say: from lists of their own, or from the comparisons.
 pub(crate) fn texts(args: &DataArgs, dataset: &Dataset) -> anyhow::Result<Texts> {
     let mut texts = dataset.texts.clone().unwrap_or_default();
+    if let Some(responses) = &args.responses {
+        texts = read_candidate_texts(responses)?;
+    }
     if let Some(prompts) = &args.prompts {
         texts.prompts = read_texts(prompts)?;
-    }
-    if let Some(responses) = &args.responses {
-        texts.responses = read_texts(responses)?;
     }
     ensure!(
         texts.responses.len() == dataset.responses.len(),

@@ -19,6 +19,7 @@ mod export;
 mod fit;
 mod game;
 mod input;
+mod labels;
 mod model;
 mod offline;
 mod online;
@@ -50,7 +51,9 @@ Examples:
   nlhf export policy.jsonl --comparisons pairs.jsonl  pairs with margins for a trainer
   nlhf data comparisons.jsonl                    see what a file holds, and which model fits
   nlhf fit comparisons.jsonl --cv --output m.json  keep the preference model
+  nlhf online --candidates c.jsonl --oracle person --labels l.jsonl --budget 100
   nlhf online                                    ask a simulated crowd, round by round
+  nlhf labels l.jsonl --output comparisons.jsonl see what was answered
   nlhf solve games.jsonl --output solved.jsonl   solve games that you already have
   nlhf compare games.jsonl --plot gaps.svg       see how published methods do on them
 
@@ -80,7 +83,8 @@ enum Command {
     Offline(offline::OfflineArgs),
     Evaluate(evaluate::EvaluateArgs),
     Export(export::ExportArgs),
-    Online(online::OnlineArgs),
+    Online(Box<online::OnlineArgs>),
+    Labels(labels::LabelsArgs),
 }
 
 /// How a command that did not fail ended.
@@ -122,6 +126,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Evaluate(args) => evaluate::run(args, &cli.global),
         Command::Export(args) => export::run(args, &cli.global),
         Command::Online(args) => online::run(args, &cli.global),
+        Command::Labels(args) => labels::run(args, &cli.global),
     }
 }
 

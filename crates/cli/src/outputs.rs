@@ -4,14 +4,27 @@
 use anyhow::{Context, ensure};
 use nlhf::data::AtomicFile;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Temporary files to remove on an interrupt.
 static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
+/// Set by the first interrupt, where a command asked for it.
+static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// From now on the first interrupt sets this flag, for the command to end in good order; the second ends it at once.
+pub(crate) fn stop_gently() -> Arc<AtomicBool> {
+    Arc::clone(STOP.get_or_init(Arc::default))
+}
+
 /// Removes temporary files when the program is told to stop, and ends it with the exit code of a signal.
 pub(crate) fn remove_when_interrupted() -> anyhow::Result<()> {
     ctrlc::set_handler(|| {
+        if STOP.get().is_some_and(|stop| !stop.swap(true, Ordering::Relaxed)) {
+            eprintln!("\nnlhf: stopping after this round; interrupt again to stop at once");
+            return;
+        }
         for path in TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             // Gone already if it was renamed.
             let _ = std::fs::remove_file(path);

@@ -44,6 +44,9 @@ pub enum OracleError {
         /// The pair.
         query: Query,
     },
+    /// The oracle was told to stop before it had answered all.
+    #[error("the oracle was stopped")]
+    Stopped,
     /// The oracle could not be reached or failed.
     #[error("the oracle failed")]
     Failed {

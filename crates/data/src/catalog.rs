@@ -10,7 +10,7 @@
 
 use crate::error::{Place, quoted};
 use crate::json::{Field, parse_object};
-use crate::{DataError, LineReader, Names};
+use crate::{DataError, LineReader, Names, candidates};
 use nlhf_core::{PromptId, ResponseId};
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -52,11 +52,15 @@ struct PromptRow<'a> {
 }
 
 impl Catalog {
-    /// Reads a file of responses, and the prompts that they name.
+    /// Reads a file of responses, and the prompts that they name; or one of prompts with their candidates, see
+    /// [`Catalog::from_candidates`].
     ///
     /// # Errors
     /// If a file cannot be read or is empty, a line lacks an id, or an id stands on two lines.
     pub fn from_responses(responses: &Path) -> Result<Self, DataError> {
+        if candidates::are_listed(responses)? {
+            return Ok(Self::from_candidates(responses)?.0);
+        }
         let mut catalog = Self::without_prompts(responses.to_path_buf());
         catalog.read_responses(responses, false)?;
         Ok(catalog)

@@ -171,6 +171,55 @@ impl<'de> ReadValue<'de> for AnyField {
     }
 }
 
+/// A list of fields, or what is there instead.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum List<'a> {
+    Items(Vec<Field<'a>>),
+    Other(Field<'a>),
+}
+
+impl<'a> List<'a> {
+    /// The items, of the field of this name.
+    pub(crate) fn items(&self, name: &str, place: Place<'_>) -> Result<&[Field<'a>], DataError> {
+        match self {
+            Self::Items(items) => Ok(items),
+            Self::Other(other) => {
+                Err(place.error(format!("\"{name}\" to be a list"), other.found()))
+            }
+        }
+    }
+}
+
+impl Default for List<'_> {
+    fn default() -> Self {
+        Self::Other(Field::Missing)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Reading(ReadList).deserialize(deserializer)
+    }
+}
+
+struct ReadList;
+
+impl<'de> ReadValue<'de> for ReadList {
+    type Value = List<'de>;
+
+    fn array<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<'de>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(List::Items(items))
+    }
+
+    fn other(self, field: Field<'de>) -> List<'de> {
+        List::Other(field)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

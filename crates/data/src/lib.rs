@@ -15,6 +15,7 @@
 //! what was found, and a game that is none among others a [`BadGame`]; no input panics.
 
 mod atomic_file;
+mod candidates;
 mod catalog;
 mod centre;
 mod comparison_output;
@@ -54,6 +55,7 @@ mod zip;
 mod zip_writer;
 
 pub use atomic_file::AtomicFile;
+pub use candidates::read_candidate_texts;
 pub use catalog::{Catalog, read_texts};
 pub use comparison_output::{ExplicitLine, PairLine};
 pub use comparisons::{ReadOptions, read_comparisons};

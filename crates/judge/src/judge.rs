@@ -113,3 +113,39 @@ pub trait Judge {
         deliver: &mut Deliver<'_>,
     ) -> Result<(), JudgeError>;
 }
+
+impl<J: Judge + ?Sized> Judge for &mut J {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn identity(&self) -> String {
+        (**self).identity()
+    }
+
+    fn judge(
+        &mut self,
+        questions: &[Question<'_>],
+        deliver: &mut Deliver<'_>,
+    ) -> Result<(), JudgeError> {
+        (**self).judge(questions, deliver)
+    }
+}
+
+impl<J: Judge + ?Sized> Judge for Box<J> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn identity(&self) -> String {
+        (**self).identity()
+    }
+
+    fn judge(
+        &mut self,
+        questions: &[Question<'_>],
+        deliver: &mut Deliver<'_>,
+    ) -> Result<(), JudgeError> {
+        (**self).judge(questions, deliver)
+    }
+}

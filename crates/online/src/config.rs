@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 /// | `target_bound` | none | the run ends once its bound is no larger, in payoff units | ≥ 0 |
 /// | `prompts` | uniform | which prompts are asked about | |
 /// | `repeats` | true | whether a pair may be asked about again | |
+/// | `returned` | smallest bound | which round's main agent is returned | |
 /// | `tolerance` | 1e-10 | largest duality gap that counts as converged, in payoff units | ≥ 0 |
 /// | `seed` | 0 | decides prompts and responses drawn | |
 ///
@@ -41,6 +42,8 @@ pub struct OnlineConfig {
     pub prompts: PromptSampling,
     /// Whether a pair may be asked about again.
     pub repeats: bool,
+    /// Which round's main agent is returned.
+    pub returned: Returned,
     /// The largest duality gap that counts as converged, in units of the payoff.
     pub tolerance: f64,
     /// Decides which prompts and responses are drawn.
@@ -58,6 +61,17 @@ pub enum PromptSampling {
     ByBound,
 }
 
+/// Which round's main agent a run returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Returned {
+    /// That with the smallest bound, as the theory has it. While labels are few it is a policy near the reference.
+    #[default]
+    SmallestBound,
+    /// That of the last round, which has seen all labels, with the bound that it has.
+    Last,
+}
+
 impl Default for OnlineConfig {
     fn default() -> Self {
         Self {
@@ -69,6 +83,7 @@ impl Default for OnlineConfig {
             target_bound: None,
             prompts: PromptSampling::Uniform,
             repeats: true,
+            returned: Returned::SmallestBound,
             tolerance: 1e-10,
             seed: SeedTree::new(0),
         }
@@ -123,6 +138,13 @@ impl OnlineConfig {
     #[must_use]
     pub fn without_repeats(mut self) -> Self {
         self.repeats = false;
+        self
+    }
+
+    /// With the main agent of another round returned.
+    #[must_use]
+    pub fn with_returned(mut self, returned: Returned) -> Self {
+        self.returned = returned;
         self
     }
 

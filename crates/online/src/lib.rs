@@ -25,10 +25,11 @@ mod optimistic;
 mod queries;
 mod report;
 mod round;
+mod run;
 mod strategy;
 
 pub use candidates::{Candidates, GrowingMenus};
-pub use config::{OnlineConfig, PromptSampling};
+pub use config::{OnlineConfig, PromptSampling, Returned};
 pub use error::OnlineError;
 pub use learner::{OnlineLearner, OnlineResult};
 pub use optimistic::{Enhancer, Optimistic};

@@ -8,7 +8,7 @@
 
 use crate::enhancer::{confidence_set, optimistic_opponent, policy_width};
 use crate::{OnlineError, Pairing, Plan, PromptRound, Strategy};
-use nlhf_core::{SolveError, pessimistic_payoffs};
+use nlhf_core::{DenseGame, SolveError, pessimistic_payoffs};
 use serde::{Deserialize, Serialize};
 
 /// How the enhancer is found.
@@ -61,6 +61,15 @@ impl Optimistic {
     }
 }
 
+impl Optimistic {
+    /// Payoffs as bad for the main agent as the enhancer takes them to be.
+    fn feared(&self, prompt: &PromptRound<'_>) -> DenseGame {
+        let scale = prompt.config.scale;
+        let widths = prompt.model.scaled_widths(prompt.menu, scale, self.exploration);
+        pessimistic_payoffs(prompt.estimate, &widths, prompt.model.payoff_floor(scale))
+    }
+}
+
 impl Strategy for Optimistic {
     fn name(&self) -> &'static str {
         match self.enhancer {
@@ -77,11 +86,10 @@ impl Strategy for Optimistic {
     fn plan(&self, prompt: &PromptRound<'_>) -> Result<Plan, SolveError> {
         let solution = prompt.equilibrium()?;
         let main = &solution.profile.row;
-        let scale = prompt.config.scale;
-        let widths = prompt.model.scaled_widths(prompt.menu, scale, self.exploration);
-        let floor = prompt.model.payoff_floor(scale);
-        let feared = pessimistic_payoffs(prompt.estimate, &widths, floor);
-        let game = nlhf_core::RegularizedGame::new(&feared, prompt.reference, prompt.config.eta)
+        let whole = self.exploration.to_bits() == 1.0_f64.to_bits();
+        let scaled = (!whole).then(|| self.feared(prompt));
+        let feared = scaled.as_ref().unwrap_or(prompt.feared);
+        let game = nlhf_core::RegularizedGame::new(feared, prompt.reference, prompt.config.eta)
             .expect("the reference was checked against its menu");
         let (second, policy_level_bound) = match self.enhancer {
             Enhancer::OptimisticOpponent => (optimistic_opponent(&game, main), None),

@@ -40,6 +40,8 @@ pub enum StopReason {
     TargetBound,
     /// The observer asked to stop.
     Observer,
+    /// The oracle was told to stop in the midst of a round; what was learned before it is returned.
+    Oracle,
     /// Every pair was asked about, and none may be asked about again.
     NothingLeft,
 }
@@ -51,6 +53,8 @@ pub struct OnlinePromptReport {
     pub prompt: PromptId,
     /// The policy over the menu's responses, as the policy class plays it.
     pub policy: Distribution,
+    /// Its duality gap in the game of the estimate, in payoff units.
+    pub duality_gap: f64,
     /// The bound on its suboptimality, in payoff units, recomputed from this policy.
     pub suboptimality_bound: f64,
 }
@@ -68,7 +72,7 @@ pub struct OnlineReport {
     pub policy_class: String,
     /// All rounds.
     pub rounds: Vec<RoundReport>,
-    /// The round whose main agent is returned: that with the smallest bound since candidates were last added.
+    /// The round whose main agent is returned: that with the smallest bound since candidates were last added, or the last.
     pub best_round: u32,
     /// Why the run ended.
     pub stopped: StopReason,

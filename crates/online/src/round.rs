@@ -94,6 +94,7 @@ impl Stage<'_> {
     ) -> Result<Agents, OnlineError> {
         let (menu, scale) = (self.menus.get(position), self.config.scale);
         let (estimate, widths) = (model.game(menu, scale), model.widths(menu, scale));
+        let feared = pessimistic_payoffs(&estimate, &widths, model.payoff_floor(scale));
         let prompt = PromptRound {
             round: self.round,
             config: self.config,
@@ -104,6 +105,7 @@ impl Stage<'_> {
             model,
             estimate: &estimate,
             widths: &widths,
+            feared: &feared,
             comparisons: &self.comparisons[position],
             solver: self.solver,
         };
@@ -113,7 +115,6 @@ impl Stage<'_> {
             source,
         });
         let plan = planned?;
-        let feared = pessimistic_payoffs(&estimate, &widths, model.payoff_floor(scale));
         let (main, suboptimality_bound) = certified(&prompt, &feared, plan.main);
         Ok(Agents {
             main,

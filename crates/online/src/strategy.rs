@@ -76,6 +76,8 @@ pub struct PromptRound<'a> {
     pub estimate: &'a DenseGame,
     /// The half-widths of these payoffs, row-major.
     pub widths: &'a [f64],
+    /// These payoffs less their widths, as bad for the row player as they may be.
+    pub feared: &'a DenseGame,
     /// The labels on this prompt, in the order asked.
     pub comparisons: &'a [Comparison],
     /// Solves games.

@@ -8,7 +8,7 @@ use nlhf_core::{
 };
 use nlhf_online::{
     Candidates, Enhancer, GrowingMenus, OnlineConfig, OnlineError, OnlineLearner, OnlineReport,
-    Optimistic, Round, StopReason,
+    Optimistic, Returned, Round, StopReason,
 };
 use nlhf_policy::{TabularClass, TabularPolicy};
 use nlhf_preference::{
@@ -205,6 +205,37 @@ fn runs_end_at_their_budget_their_bound_or_when_nothing_is_left() {
     pairs.dedup();
     assert_eq!((pairs.len(), all.comparisons.len()), (18, 18));
     assert_eq!(learn(config(2, 5, 5)).report.stopped, StopReason::Rounds);
+    // With a handful of labels the reference is the safest, and the last round has moved away from it.
+    let few = learn(config(3, 5, 5)).report;
+    let last = learn(config(3, 5, 5).with_returned(Returned::Last)).report;
+    assert_eq!(few.rounds, last.rounds);
+    assert!(few.best_round < 3 && last.best_round == 3, "round {}", few.best_round);
+}
+
+/// Is told to stop in the second round.
+struct Stopping(u32);
+
+impl Oracle for Stopping {
+    fn compare(&mut self, queries: &[Query]) -> Result<Vec<Outcome>, OracleError> {
+        self.0 += 1;
+        if self.0 == 2 { Err(OracleError::Stopped) } else { Silent.compare(queries) }
+    }
+}
+
+#[test]
+fn an_oracle_that_stops_leaves_what_was_learned_before() {
+    let truth = crowd(6);
+    let config = config(5, 10, 6);
+    let fit = tabular(&truth, &config);
+    let learner = OnlineLearner::new(config).unwrap();
+    let menus = truth.menus();
+    let learn = |oracle: &mut Stopping| {
+        learner.learn(menus, &UniformPolicy, oracle, &fit, &TabularClass, &mut ())
+    };
+    let result = learn(&mut Stopping(0)).unwrap();
+    assert_eq!(result.report.stopped, StopReason::Oracle);
+    assert_eq!((result.report.rounds.len(), result.comparisons.len()), (1, 10));
+    assert!(matches!(learn(&mut Stopping(1)), Err(OnlineError::Oracle { round: 1, .. })));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use super::TextArgs;
 use anyhow::{Context, bail, ensure};
 use nlhf::core::{Menu, PromptId, ResponseId};
 use nlhf::data::{
-    Catalog, Dataset, Names, ReadOptions, TextOrMessages, Texts, in_one_form, read_comparisons,
-    read_texts,
+    Catalog, Dataset, Names, ReadOptions, TextOrMessages, Texts, in_one_form, read_candidate_texts,
+    read_comparisons, read_texts,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,8 +44,10 @@ impl Wording {
         let compared = args.comparisons.as_deref().map(Source::of_comparisons).transpose()?;
         let answers = args.responses.as_deref().map(Source::of_responses).transpose()?;
         let asked = args.prompts.as_deref().map(Source::of_prompts).transpose()?;
+        // A file of prompts with their candidates says what both say.
+        let told = answers.as_ref().filter(|answers| !answers.texts.prompts.is_empty());
         let (Some(asked), Some(answers)) =
-            (asked.as_ref().or(compared.as_ref()), answers.as_ref().or(compared.as_ref()))
+            (asked.as_ref().or(told).or(compared.as_ref()), answers.as_ref().or(compared.as_ref()))
         else {
             let (given, missing) = if args.responses.is_some() {
                 ("--responses", "--prompts FILE")
@@ -135,7 +137,7 @@ impl Source {
     }
 
     fn of_responses(path: &Path) -> anyhow::Result<Self> {
-        let texts = Texts::new(Vec::new(), read_texts(path)?);
+        let texts = read_candidate_texts(path)?;
         Ok(Self::listed(path, Catalog::from_responses(path)?, texts))
     }
 

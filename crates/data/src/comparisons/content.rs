@@ -11,7 +11,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 /// The content of a field.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) enum Content<'a> {
+pub(crate) enum Content<'a> {
     #[default]
     Missing,
     Text(Cow<'a, str>),
@@ -34,7 +34,7 @@ impl Content<'_> {
     }
 
     /// The text or the messages.
-    pub(super) fn said(&self, name: &str, place: Place<'_>) -> Result<Said<'_>, DataError> {
+    pub(crate) fn said(&self, name: &str, place: Place<'_>) -> Result<Said<'_>, DataError> {
         let found = match self {
             Self::Text(text) => return Ok(Said::Text(text)),
             Self::Messages(messages) => return Ok(Said::Messages(messages)),

@@ -2,10 +2,9 @@
 
 use crate::DataError;
 use crate::error::Place;
-use crate::json::{Field, ReadValue, Reading};
+use crate::json::{Field, List};
 use nlhf_core::{Distribution, DistributionError};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, SeqAccess};
 
 /// How far a policy written with few digits may be from one in sum.
 const SUM_TOLERANCE: f64 = 1e-6;
@@ -104,52 +103,5 @@ fn of_probabilities(values: &[f64]) -> Result<Distribution, DistributionError> {
         Ok(policy)
     } else {
         Err(DistributionError::Sum { sum })
-    }
-}
-
-/// A list of fields, or what is there instead.
-enum List<'a> {
-    Items(Vec<Field<'a>>),
-    Other(Field<'a>),
-}
-
-impl<'a> List<'a> {
-    fn items(&self, name: &str, place: Place<'_>) -> Result<&[Field<'a>], DataError> {
-        match self {
-            Self::Items(items) => Ok(items),
-            Self::Other(other) => {
-                Err(place.error(format!("\"{name}\" to be a list"), other.found()))
-            }
-        }
-    }
-}
-
-impl Default for List<'_> {
-    fn default() -> Self {
-        Self::Other(Field::Missing)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Reading(ReadList).deserialize(deserializer)
-    }
-}
-
-struct ReadList;
-
-impl<'de> ReadValue<'de> for ReadList {
-    type Value = List<'de>;
-
-    fn array<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<'de>, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            items.push(item);
-        }
-        Ok(List::Items(items))
-    }
-
-    fn other(self, field: Field<'de>) -> List<'de> {
-        List::Other(field)
     }
 }

@@ -9,7 +9,7 @@
 //! ```
 //! The distribution is exact and in logarithms, so that nothing is drawn at planning time and the rarest response keeps its
 //! digits. n is a budget of divergence: `KL(best‖main) ≤ log n − (n − 1)/n`. Source: the practical variants of Ye et al. (2024,
-//! arXiv 2402.07314, section 4; best against worst in their experiments).
+//! arXiv 2402.07314, section 4).
 
 use crate::{OnlineError, Pairing, Plan, PromptRound, Strategy};
 use nlhf_core::log_space::log_sum_exp;

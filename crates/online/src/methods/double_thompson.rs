@@ -64,11 +64,8 @@ impl Strategy for DoubleThompson {
         let reference = &prompt.reference.row;
         let logs = reference.log_probabilities();
         let arms = (0..reference.len()).filter(|&arm| logs[arm] > f64::NEG_INFINITY);
-        let duel = Duel {
-            arms: arms.collect(),
-            table: PairTable::new(prompt.menu, prompt.comparisons),
-            exploration: self.exploration,
-        };
+        let table = PairTable::new(prompt.menu, prompt.comparisons);
+        let duel = Duel::new(arms.collect(), table, self.exploration);
         if duel.arms.len() < 2 {
             return Ok(Plan::of_equilibrium(solution, self.opening(reference)));
         }
@@ -96,9 +93,21 @@ struct Duel {
     arms: Vec<usize>,
     table: PairTable,
     exploration: f64,
+    /// C, of each arm in turn whether it may win most often.
+    hopeful: Vec<bool>,
 }
 
 impl Duel {
+    fn new(arms: Vec<usize>, table: PairTable, exploration: f64) -> Self {
+        let mut duel = Self { arms, table, exploration, hopeful: Vec::new() };
+        let wins_at_best =
+            |&i: &usize| duel.arms.iter().filter(|&&j| i != j && duel.bounds(i, j).1 > 0.5).count();
+        let hopes: Vec<usize> = duel.arms.iter().map(wins_at_best).collect();
+        let most = hopes.iter().max().copied();
+        duel.hopeful = hopes.iter().map(|hope| Some(*hope) == most).collect();
+        duel
+    }
+
     /// `(l_ij, u_ij)`.
     fn bounds(&self, i: usize, j: usize) -> (f64, f64) {
         let (wins, n) = (self.table.wins(i, j), self.table.weight(i, j));
@@ -117,38 +126,31 @@ impl Duel {
     /// One pair of different arms.
     fn draw(&self, rng: &mut dyn Rng) -> (usize, usize) {
         let k = self.arms.len();
-        let others = |at: usize| (0..k).filter(move |&other| other != at);
-        let hoped = |at: usize| {
-            others(at).filter(|&j| self.bounds(self.arms[at], self.arms[j]).1 > 0.5).count()
-        };
-        let hopes: Vec<usize> = (0..k).map(hoped).collect();
-        let most = hopes.iter().max().copied().unwrap_or(0);
         let mut won = vec![0_u32; k];
         for i in 0..k {
-            for j in i + 1..k {
+            // Duels among those who cannot be first decide nothing.
+            for j in (i + 1..k).filter(|&j| self.hopeful[i] || self.hopeful[j]) {
                 let beaten = self.sample(self.arms[i], self.arms[j], rng) > 0.5;
                 won[if beaten { i } else { j }] += 1;
             }
         }
-        let among: Vec<usize> = (0..k).filter(|&at| hopes[at] == most).collect();
-        let top = among.iter().map(|&at| won[at]).max().unwrap_or(0);
-        let tied: Vec<usize> = among.into_iter().filter(|&at| won[at] == top).collect();
+        let hopeful = || (0..k).filter(|&at| self.hopeful[at]);
+        let top = hopeful().map(|at| won[at]).max();
+        let tied: Vec<usize> = hopeful().filter(|&at| Some(won[at]) == top).collect();
         let n_tied = u32::try_from(tied.len()).expect("ids fit into 32 bits");
-        let first = tied[rng.random_range(0..n_tied) as usize];
+        let first = self.arms[tied[rng.random_range(0..n_tied) as usize]];
 
-        let uncertain = |&at: &usize| self.bounds(self.arms[at], self.arms[first]).0 <= 0.5;
-        let mut rivals: Vec<usize> = others(first).filter(uncertain).collect();
+        let others = || self.arms.iter().copied().filter(|&arm| arm != first);
+        let mut rivals: Vec<usize> =
+            others().filter(|&arm| self.bounds(arm, first).0 <= 0.5).collect();
         if rivals.is_empty() {
-            rivals = others(first).collect();
+            rivals = others().collect();
         }
-        let sampled = rivals.iter().map(|&at| {
-            let theta = self.sample(self.arms[at], self.arms[first], rng);
-            (theta, at)
-        });
+        let sampled = rivals.iter().map(|&arm| (self.sample(arm, first, rng), arm));
         let (_, second) = sampled
             .max_by(|(theta, _), (other, _)| theta.total_cmp(other))
             .expect("there are two arms");
-        (self.arms[first], self.arms[second])
+        (first, second)
     }
 }
 
@@ -165,7 +167,7 @@ mod tests {
             let (a, b) = (ResponseId::new(winner), ResponseId::new(loser));
             data.extend((0..times).map(|_| Comparison::new(menu.prompt(), a, b, Label::WIN)));
         }
-        Duel { arms: (0..4).collect(), table: PairTable::new(menu, &data), exploration: 0.51 }
+        Duel::new((0..4).collect(), PairTable::new(menu, &data), 0.51)
     }
 
     fn drawn(duel: &Duel, n: usize) -> Vec<(usize, usize)> {
@@ -205,9 +207,20 @@ mod tests {
     }
 
     #[test]
+    fn while_all_may_still_be_first_posterior_samples_decide() {
+        // Twice 0 won against each of the others, which is sure of nothing.
+        let duel = duel(&[(0, 1, 2), (0, 2, 2), (0, 3, 2)]);
+        assert_eq!(duel.hopeful, [true; 4]);
+        let firsts = drawn(&duel, 1000).iter().filter(|(first, _)| *first == 0).count();
+        // θ > ½ has probability 7/8 in each duel of 0, all three 0.67; another is first only if 0 loses one.
+        assert!((670..990).contains(&firsts), "{firsts} of 1000");
+    }
+
+    #[test]
     fn whoever_is_confidently_better_is_no_rival() {
         // 0 to 2 go in a circle; 3 loses to 0 and 1 and beats 2: 0 and 1 win two duels of three, 2 and 3 one.
         let duel = duel(&[(0, 1, 99), (1, 2, 99), (2, 0, 99), (0, 3, 99), (1, 3, 99), (3, 2, 99)]);
+        assert_eq!(duel.hopeful, [true, true, false, false]);
         for (first, second) in drawn(&duel, 300) {
             assert!(first < 2, "{first} wins two duels of three");
             // 2 beats 0 and 0 beats 1 for sure.

@@ -36,17 +36,19 @@ const LEVELLING: f64 = 1e-9;
 /// |---|---|---|---|
 /// | `steps` | 10 | steps a round; the paper's is 1 | ≥ 1 |
 /// | `proximal` | 0.01 | c, against a squared loss of weight one | ≥ 0 |
+/// | `step` | τ/(τ² + B²), B the largest estimated payoff | α: by default the iterate contracts, ever more slowly as ηB grows | > 0, cut to η |
 /// | `extrapolation` | 2 | s: 1 explores with the iterate, more runs ahead | ≥ 0 |
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExplicitExploration {
     steps: u32,
     proximal: f64,
+    step: Option<f64>,
     extrapolation: f64,
 }
 
 impl Default for ExplicitExploration {
     fn default() -> Self {
-        Self { steps: 10, proximal: 0.01, extrapolation: 2.0 }
+        Self { steps: 10, proximal: 0.01, step: None, extrapolation: 2.0 }
     }
 }
 
@@ -60,8 +62,17 @@ impl ExplicitExploration {
         Ok(Self {
             steps,
             proximal: non_negative("proximal", proximal)?,
+            step: None,
             extrapolation: non_negative("extrapolation", extrapolation)?,
         })
+    }
+
+    /// The same with another α: beyond the default the iterate may turn in circles, and the average need not.
+    ///
+    /// # Errors
+    /// [`OnlineError::Config`] unless it is positive and finite.
+    pub fn with_step(self, step: f64) -> Result<Self, OnlineError> {
+        Ok(Self { step: Some(positive("step", step)?), ..self })
     }
 
     /// One step from an iterate.
@@ -73,7 +84,8 @@ impl ExplicitExploration {
     ) -> Distribution {
         let tau = prompt.config.eta.kl_weight();
         let bound = prompt.estimate.payoff_bound();
-        let step = tau / (tau * tau + bound * bound);
+        // At α = η nothing is left of the iterate.
+        let step = self.step.unwrap_or(tau / (tau * tau + bound * bound)).min(1.0 / tau);
         let mut gains = vec![0.0; iterate.len()];
         prompt.estimate.apply(&iterate.probabilities(), &mut gains);
         let logs = iterate.log_probabilities().iter().zip(prompt.reference.row.log_probabilities());

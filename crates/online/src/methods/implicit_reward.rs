@@ -31,14 +31,14 @@ fn reward_eta(prompt: &PromptRound<'_>) -> f64 {
     }
 }
 
-/// The policy at the minimum of L, with `κ = optimism √(labels)`.
+/// The policy at the minimum of L, with `κ = optimism √(labels) / η`: slopes of `optimism √(labels)` at most, whatever η.
 pub(super) fn fitted_policy(prompt: &PromptRound<'_>, ridge: f64, optimism: f64) -> Distribution {
     let table = PairTable::new(prompt.menu, prompt.comparisons);
     let eta = reward_eta(prompt);
     let loss = Loss {
         eta,
         ridge,
-        optimism: optimism * table.total().sqrt(),
+        optimism: optimism * table.total().sqrt() / eta,
         reference: &prompt.reference.row,
         reference_masses: prompt.reference.row.probabilities(),
         table,

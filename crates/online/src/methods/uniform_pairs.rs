@@ -4,8 +4,8 @@
 //! main = NE(R̂)                    R̂ the estimated payoffs
 //! asks   a ~ uniform, b ~ uniform  over what the reference plays, from the first round on
 //! ```
-//! The design of an offline data set, against which all active methods are measured: the uniform baseline of Ye et al.
-//! (2024, arXiv 2402.07314).
+//! The design of an offline data set, against which all active methods are measured. Source: common ground; the exploration
+//! phase of Lee et al. (2026, arXiv 2602.23116) without an end.
 
 use super::uniform;
 use crate::{Pairing, Plan, PromptRound, Strategy};

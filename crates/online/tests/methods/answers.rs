@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Given, l1, mixed, settings, tilted_reference};
 use nlhf_core::logistic::logit;
-use nlhf_core::{Distribution, Scale};
+use nlhf_core::{Distribution, PreferenceModel, RegularizedGame, Scale};
 use nlhf_online::methods::{
     BestOfN, DoubleThompson, ExplicitExploration, Exploration, ExploreThenCommit, Greedy,
     GreedyExploration, OnlineDpo, OptimisticMatrixGame, SelfPlay, UniformPairs, Xpo,
@@ -260,4 +260,21 @@ fn explicit_exploration_goes_to_the_equilibrium_without_solving_a_game() {
         // What the first rounds did weighs one over the number of rounds.
         assert!(off[2] < 0.01 && off.windows(2).all(|pair| pair[1] < 0.3 * pair[0]), "{off:?}");
     }
+}
+
+#[test]
+fn with_the_longest_step_explicit_exploration_is_a_best_response() {
+    let strategy = ExplicitExploration::new(1, 0.0, 2.0).unwrap().with_step(1e9).unwrap();
+    let reference = tilted_reference();
+    let (model, config) = (Given::skew(4, 0.3, mixed), settings(4.0, Scale::Probability));
+    let bench = Bench::new(&strategy, model, reference.clone(), config);
+    let payoffs = bench.model.game(bench.menus.get(0), Scale::Probability);
+    let game = RegularizedGame::new(&payoffs, &bench.reference, bench.config.eta).unwrap();
+    let response = game.best_row_response(&reference);
+    let plan = bench.plan(&strategy);
+    assert!(l1(&plan.asks[0].first, &response) < 1e-12);
+    let half = reference.probabilities().into_iter().zip(response.probabilities());
+    let half: Vec<f64> = half.map(|(p, q)| p + q).collect();
+    assert!(l1(&plan.main, &Distribution::from_masses(&half).unwrap()) < 1e-12);
+    assert!(strategy.with_step(0.0).is_err());
 }

@@ -2,7 +2,7 @@
 
 use nlhf_core::{
     Comparison, ConfidenceWidth, DenseGame, Distribution, Eta, Label, Menus, PreferenceModel,
-    Profile, PromptId, ResponseId, Scale, Status, Weight, suboptimality,
+    Profile, PromptId, ResponseId, Scale, Status, Weight, pessimistic_payoffs, suboptimality,
 };
 use nlhf_nash::Automatic;
 use nlhf_online::{Agents, OnlineConfig, Plan, PromptRound, Strategy};
@@ -34,9 +34,9 @@ impl ConfidenceWidth for Given {
 
 /// One prompt between two rounds, without a learner around it.
 pub(crate) struct Bench {
-    menus: Menus,
-    reference: Profile,
-    config: OnlineConfig,
+    pub(crate) menus: Menus,
+    pub(crate) reference: Profile,
+    pub(crate) config: OnlineConfig,
     pub(crate) model: Given,
     pub(crate) comparisons: Vec<Comparison>,
     pub(crate) round: u32,
@@ -68,6 +68,7 @@ impl Bench {
     pub(crate) fn plan(&self, strategy: &dyn Strategy) -> Plan {
         let (menu, scale) = (self.menus.get(0), self.config.scale);
         let (estimate, widths) = (self.model.game(menu, scale), self.model.widths(menu, scale));
+        let feared = pessimistic_payoffs(&estimate, &widths, self.model.payoff_floor(scale));
         let solver = Automatic { tolerance: 1e-12 };
         let prompt = PromptRound {
             round: self.round,
@@ -79,6 +80,7 @@ impl Bench {
             model: &self.model,
             estimate: &estimate,
             widths: &widths,
+            feared: &feared,
             comparisons: &self.comparisons,
             solver: &solver,
         };

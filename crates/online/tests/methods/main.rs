@@ -7,7 +7,9 @@ mod bench;
 
 use bench::{Bench, Given, mixed, settings, tilted_reference};
 use nlhf_core::{Confidence, Distribution, Policy, Scale, SeedTree, UniformPolicy, suboptimality};
-use nlhf_online::{OnlineConfig, OnlineLearner, OnlineReport, Round, Strategy, methods};
+use nlhf_online::{
+    GrowingMenus, OnlineConfig, OnlineLearner, OnlineReport, Round, Strategy, methods,
+};
 use nlhf_policy::TabularClass;
 use nlhf_preference::{Crowd, CrowdConfig, SimulatedOracle, TabularFit};
 use std::collections::HashSet;
@@ -112,5 +114,35 @@ fn every_method_keeps_within_its_certificate_and_is_reproducible() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn every_method_goes_on_when_candidates_are_added_and_pairs_run_out() {
+    let truth = crowd(3);
+    // Two prompts of four candidates: twelve pairs, of which none is asked about twice.
+    let config = settings(4.0, Scale::Probability).with_budget(8, 3).without_repeats();
+    for strategy in methods::all(config.scale) {
+        let name = strategy.name();
+        let mut growing = GrowingMenus::new(truth.menus(), 2, 1, config.seed);
+        let mut watch = |round: &Round<'_>| {
+            for (menu, agents) in round.menus.iter().zip(round.agents) {
+                let reference = UniformPolicy.distribution(menu);
+                let (eta, scale) = (config.eta, config.scale);
+                let lost = suboptimality(&truth, menu, &reference, eta, scale, &agents.main);
+                let (bound, at) = (agents.suboptimality_bound, round.round);
+                assert!(lost <= bound, "{name} in round {at}: lost {lost}, bound {bound}");
+            }
+            ControlFlow::Continue(())
+        };
+        let fit = TabularFit::for_menus(truth.menus(), Confidence::new(0.95).unwrap())
+            .with_horizon(config.most_labels());
+        let mut oracle = SimulatedOracle::new(&truth, config.seed);
+        let learner = OnlineLearner::new(config.clone()).unwrap().with_strategy(strategy).unwrap();
+        let class = &TabularClass;
+        let result = learner
+            .learn_growing(&mut growing, &UniformPolicy, &mut oracle, &fit, class, &mut watch)
+            .unwrap();
+        assert_eq!((result.comparisons.len(), result.menus.get(0).len()), (12, 4), "{name}");
     }
 }
