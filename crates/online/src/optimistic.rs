@@ -33,8 +33,8 @@ pub enum Enhancer {
 ///
 /// With `exploration` 1 the guarantees of the theory hold for what is asked; the certificate of a round holds with any. Widths
 /// are scaled before they are cut off at what payoffs can be ([`nlhf_core::ConfidenceWidth::scaled_widths`]), so that a pair of a
-/// table that was never judged stays unknown at any factor. The theory's widths say nothing until a pair has dozens of
-/// labels, and hardly explore before; 0.05 served all settings of `docs/results/online.md`.
+/// table that was never judged keeps its whole width with any factor. 0.05 was chosen in `docs/results/online.md`, which
+/// says where it saves labels and where not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Optimistic {
     enhancer: Enhancer,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// ε over what the reference loses.
 pub(crate) const SHARE: f64 = 0.05;
 
-/// The factor of widths that is found to serve all settings.
+/// The factor of widths that was chosen on the seeds of `exploration`.
 pub(crate) const RECOMMENDED: f64 = 0.05;
 
 /// A strategy under the name that tables show.
@@ -55,7 +55,7 @@ pub(crate) struct Runs {
 /// Runs every method with every seed; instance, labels and queries are those of the seed.
 pub(crate) fn contest(setting: &Setting, methods: &[Method]) -> anyhow::Result<Vec<Runs>> {
     let cells: Vec<(usize, u64)> =
-        (0..methods.len()).flat_map(|m| (0..setting.n_seeds).map(move |seed| (m, seed))).collect();
+        (0..methods.len()).flat_map(|m| setting.seeds().map(move |seed| (m, seed))).collect();
     let run = |(method, seed): (usize, u64)| -> anyhow::Result<Run> {
         let instance = (setting.make)(seed)?;
         let trace = instance.run(&methods[method].strategy, seed)?;
@@ -84,7 +84,7 @@ impl Runs {
         self.runs.iter().filter(missed).count()
     }
 
-    /// The geometric mean of labels to ε.
+    /// The geometric mean of labels to ε, the budget where it was not reached.
     pub(crate) fn typical(&self) -> f64 {
         let labels = self.labels();
         (labels.iter().map(|x| x.ln()).sum::<f64>() / labels.len() as f64).exp()

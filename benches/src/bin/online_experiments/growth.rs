@@ -6,7 +6,7 @@
 
 use crate::contest::{Method, RECOMMENDED, Run, Runs, SHARE, contest};
 use crate::instance::Instance;
-use crate::settings::{Form, Setting, circle, spread};
+use crate::settings::{COMPARISON, Form, Setting, circle, spread};
 use nlhf::core::Eta;
 use nlhf::online::{Enhancer, methods::GreedyExploration};
 use nlhf_benches::experiments::Job;
@@ -36,12 +36,13 @@ fn setting(
     n_seeds: u64,
     make: impl Fn(u64) -> anyhow::Result<Instance> + Sync + 'static,
 ) -> Setting {
-    Setting { name, form: Form::Easy, make: Box::new(make), n_seeds }
+    let make = Box::new(make);
+    Setting { name, form: Form::Easy, make, first_seed: COMPARISON, n_seeds }
 }
 
 fn growth(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
     let budget: u32 = effort.pick(64_000, 1280);
-    let (n_seeds, per_round) = (effort.pick(20, 2), budget / 320);
+    let (n_seeds, per_round) = (effort.pick(12, 2), budget / 320);
     let settings = [
         setting("circle", n_seeds, move |seed| {
             Ok(Instance { budget, per_round, ..circle(6, None, 5.0, seed)? })
@@ -198,7 +199,8 @@ fn batches(section: &mut Section, effort: Effort) -> anyhow::Result<()> {
     ];
     section.paragraph(&format!(
         "Dependence on the labels between two fits, at the same number of labels; {n_seeds} seeds. Hard: 24 responses, those of the circle with \
-         10⁻⁵ of the reference, η = 60."
+         {} of the reference each, η = 60.",
+        short(1e-5 / (21.0 + 3e-5))
     ));
     let mut table = Table::new(&[
         "circle",

@@ -8,8 +8,8 @@
 //! rrps         43 programs at repeated rock-paper-scissors
 //! spread       R = φ_a'Θφ_b, φ on the sphere, Θ Gaussian, |R| ≤ 2 nats: nothing is rare, in any dimension
 //! ```
-//! The hard form differs in the reference, which gives the responses of the equilibrium next to nothing, in η, and in how many
-//! responses nobody needs.
+//! The hard form differs in the reference, which gives some responses next to nothing, in η, and in how many others there are. Rare
+//! are the three of a circle, and of the programs those that the equilibrium under a uniform reference gives more than 0.02.
 
 use crate::instance::{Instance, Knowledge};
 use anyhow::ensure;
@@ -40,6 +40,12 @@ impl Form {
     }
 }
 
+/// The first seed of what the factor of widths is chosen by.
+pub(crate) const CHOICE: u64 = 0;
+
+/// The first seed of what is compared, far from those of the choice.
+pub(crate) const COMPARISON: u64 = 1000;
+
 /// Labels, and labels between two fits, where nothing else is said.
 const DEFAULT: (u32, u32) = (4000, 50);
 
@@ -50,6 +56,7 @@ pub(crate) struct Setting {
     pub(crate) name: &'static str,
     pub(crate) form: Form,
     pub(crate) make: Make,
+    pub(crate) first_seed: u64,
     pub(crate) n_seeds: u64,
 }
 
@@ -57,39 +64,50 @@ impl Setting {
     pub(crate) fn title(&self) -> String {
         format!("{}, {}", self.name, self.form.name())
     }
+
+    pub(crate) fn seeds(&self) -> std::ops::Range<u64> {
+        self.first_seed..self.first_seed + self.n_seeds
+    }
 }
 
-/// All settings; the table of win rates only where there are data.
-pub(crate) fn all(data: Option<&Path>, effort: Effort) -> anyhow::Result<Vec<Setting>> {
+/// All settings with seeds from a first one on; the table of win rates only where there are data.
+pub(crate) fn all(
+    data: Option<&Path>,
+    effort: Effort,
+    first_seed: u64,
+) -> anyhow::Result<Vec<Setting>> {
     let budget = |full: u32| effort.pick(full, full / 20);
     let seeds = |full: u64| effort.pick(full, 2);
-    let setting = |name, form, n_seeds, make| Setting { name, form, make, n_seeds: seeds(n_seeds) };
+    let setting = |name, form, n_seeds, make| {
+        let n_seeds = seeds(n_seeds);
+        Setting { name, form, make, first_seed, n_seeds }
+    };
     let few = budget(4000);
     let mut all = vec![
-        setting("circle", Form::Easy, 60, make(few, 50, |seed| circle(6, None, 5.0, seed))),
+        setting("circle", Form::Easy, 40, make(few, 50, |seed| circle(6, None, 5.0, seed))),
         setting(
             "circle",
             Form::Hard,
             20,
             make(budget(24_000), 80, |seed| circle(36, Some(1e-5), 60.0, seed)),
         ),
-        setting("bilinear", Form::Easy, 60, make(few, 50, |seed| bilinear(1, 8, None, 2.0, seed))),
+        setting("bilinear", Form::Easy, 40, make(few, 50, |seed| bilinear(1, 8, None, 2.0, seed))),
         setting(
             "bilinear",
             Form::Hard,
-            30,
+            24,
             make(budget(12_000), 60, |seed| bilinear(1, 32, Some(1e-6), 12.0, seed)),
         ),
         setting(
             "contextual",
             Form::Easy,
-            60,
+            40,
             make(few, 50, |seed| bilinear(4, 6, None, 2.0, seed)),
         ),
         setting(
             "contextual",
             Form::Hard,
-            30,
+            24,
             make(budget(12_000), 80, |seed| bilinear(4, 14, Some(1e-6), 12.0, seed)),
         ),
     ];
@@ -124,7 +142,7 @@ fn uniform(low: f64, high: f64, rng: &mut dyn Rng) -> f64 {
     low + (high - low) * rng.random::<f64>()
 }
 
-/// Some responses with so much mass each, the rest alike; all alike without a mass.
+/// Some responses with so much mass each, where each of the rest has 1, before they are normalized; all alike without a mass.
 fn reference(n: usize, rare: &[usize], mass: Option<f64>) -> anyhow::Result<Distribution> {
     let Some(mass) = mass else { return Ok(Distribution::uniform(n)) };
     let masses: Vec<f64> = (0..n).map(|at| if rare.contains(&at) { mass } else { 1.0 }).collect();
