@@ -1,6 +1,6 @@
 //! A truth, the game played on it, what is known of it, and how hard it is to cover.
 
-use nlhf::core::{Comparison, Confidence, FitPreference, Label, Menus, Weight};
+use nlhf::core::{Comparison, Confidence, Distribution, FitPreference, Label, Menus, Weight};
 use nlhf::preference::{
     FeatureFit, Features, LogisticConfig, PairCounts, Play, TabularFit, linear_coverage,
     tabular_coverage,
@@ -100,6 +100,21 @@ impl Instance {
             Fit::Features(fit) => linear_coverage(&fit.fit(&data)?.model, &counts, &plays),
         };
         Ok(coverage.map_or(f64::NAN, |coverage| coverage.upper))
+    }
+
+    /// The places of the least mass of the reference.
+    pub(crate) fn rare(&self) -> Vec<usize> {
+        let masses = self.rules.reference.probabilities();
+        let least = masses.iter().copied().fold(f64::INFINITY, f64::min);
+        (0..masses.len()).filter(|at| masses[*at] <= least * (1.0 + 1e-9)).collect()
+    }
+
+    /// How much the equilibrium plays of what is rare, on average over prompts.
+    pub(crate) fn played_of_rare(&self) -> f64 {
+        let (stars, rare) = (self.rules.equilibria(&self.truth, &self.menus), self.rare());
+        let masses: Vec<Vec<f64>> = stars.iter().map(Distribution::probabilities).collect();
+        let played = masses.iter().flat_map(|masses| rare.iter().map(move |at| masses[*at]));
+        played.sum::<f64>() / stars.len() as f64
     }
 
     /// What the reference loses, on average over prompts.

@@ -1,10 +1,9 @@
 //! All methods label by label: who needs fewest labels, and whether certificates hold.
 
 use crate::contest::{Method, RECOMMENDED, Runs, SHARE, contest};
-use crate::instance::Instance;
 use crate::settings::{self, CHOICE, COMPARISON, Form, Setting};
 use crate::trial::Point;
-use nlhf::core::{Distribution, Scale};
+use nlhf::core::Scale;
 use nlhf::online::{Enhancer, methods};
 use nlhf_benches::experiments::Job;
 use nlhf_benches::figure::{Axis, Curve, Ink, Panel, draw};
@@ -269,10 +268,10 @@ fn descriptions(found: &[Found]) -> anyhow::Result<Table> {
             let hardness = instance.hardness()?;
             reference.push(hardness.reference);
             uniform.push(hardness.uniform);
-            played.push(played_of_rare(instance));
+            played.push(instance.played_of_rare());
         }
         let (one, median) = (&instances[0], |all: &[f64]| short(Spread::of(all).median));
-        let rare = rare(&one.rules.reference);
+        let rare = one.rare();
         let mass = one.rules.reference.probabilities()[rare[0]];
         table.row(&[
             setting.title(),
@@ -291,24 +290,6 @@ fn descriptions(found: &[Found]) -> anyhow::Result<Table> {
         ]);
     }
     Ok(table)
-}
-
-/// The places of the least mass of a reference.
-fn rare(reference: &Distribution) -> Vec<usize> {
-    let masses = reference.probabilities();
-    let least = masses.iter().copied().fold(f64::INFINITY, f64::min);
-    (0..masses.len()).filter(|at| masses[*at] <= least * (1.0 + 1e-9)).collect()
-}
-
-/// How much the equilibrium plays of what is rare, on average over prompts.
-fn played_of_rare(instance: &Instance) -> f64 {
-    let stars = instance.rules.equilibria(&instance.truth, &instance.menus);
-    let rare = rare(&instance.rules.reference);
-    let of = |star: &Distribution| {
-        let masses = star.probabilities();
-        rare.iter().map(|at| masses[*at]).sum::<f64>()
-    };
-    stars.iter().map(of).sum::<f64>() / stars.len() as f64
 }
 
 fn details(runs: &[Runs]) -> Table {

@@ -292,5 +292,10 @@ mod tests {
         let hard = circle(12, Some(1e-5), 60.0, 1).unwrap().hardness().unwrap();
         assert!((easy.reference - easy.uniform).abs() < 1e-9 * easy.uniform);
         assert!(hard.reference > 1e3 * hard.uniform && hard.uniform > easy.uniform);
+        let (easy, hard) =
+            (circle(6, None, 5.0, 1).unwrap(), circle(12, Some(1e-5), 60.0, 1).unwrap());
+        assert_eq!((easy.rare().len(), hard.rare()), (6, vec![0, 1, 2]));
+        assert!((easy.played_of_rare() - 1.0).abs() < 1e-9);
+        assert!((0.5..1.0).contains(&hard.played_of_rare()), "{}", hard.played_of_rare());
     }
 }
