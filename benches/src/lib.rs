@@ -2,3 +2,13 @@
 //!
 //! `cargo bench -p nlhf-benches` measures, `cargo bench -p nlhf-benches -- --test` runs each once.
 //! Quote ratios of one run: machines are noisy.
+//!
+//! The library holds what the programs behind `cargo xtask repro` have in common: truths to learn from, statistics over
+//! seeds, pictures, and the sections of a page.
+
+pub mod experiments;
+pub mod figure;
+pub mod paired;
+pub mod report;
+pub mod statistics;
+pub mod world;

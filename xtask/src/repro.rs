@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::TaskResult;
 use crate::ci::cargo_program;
 
-mod offline;
+mod learning;
 mod preference;
 mod preference_report;
 
@@ -23,14 +23,16 @@ Experiments:
   preference       Models of preferences on real data; writes docs/results/preference.md
   offline          Offline learning: bounds, pessimism and greedy, baselines, cost; writes docs/results/offline.md
                    and its pictures beside it in offline/
+  online           Online learning: methods label by label, how boldly to explore, growth; writes docs/results/online.md
+                   and its pictures beside it in online/
 
 Options:
   --data FOLDER    Where the data are (required by preference): see below
   --out PATH       Where the result goes (default as above)
-  --only NAME      Of offline only this one; may be given several times: rate, unilateral, impossible, intransitive,
-                   resampled, cost
+  --only NAME      Of offline or online only this one; may be given several times. Offline: rate, unilateral,
+                   impossible, intransitive, resampled, cost; online: methods, exploration, growth
 
-Without --data offline leaves out the experiment on public tables. What is not whole goes to target/repro unless
+Without --data offline and online leave out what is done on public tables. What is not whole goes to target/repro unless
 --out is given.
 
 preference reads public sets, which are not a part of this project, from FOLDER:
@@ -39,7 +41,7 @@ preference reads public sets, which are not a part of this project, from FOLDER:
   people/  the same                                              dustalov/llmfao (CC BY 4.0), PandaLM, LLMBar
   matrices/ rrps_bots43, pokemon_types_battles18, llmfao_crowd59, llmfao_gpt4_59 (.csv, and _n.npy with
            numbers of comparisons)                               open_spiel (Apache-2.0), Kaggle, llmfao
-offline reads the first two of matrices/ (.npy).
+offline reads the first two of matrices/ (.npy), online the first.
 
 Exit codes: 0 written; 1 something is missing or failed.";
 
@@ -57,6 +59,7 @@ enum Experiment {
     #[default]
     Preference,
     Offline,
+    Online,
 }
 
 impl Options {
@@ -72,21 +75,24 @@ impl Options {
                 "--only" => options.only.push(value()?.to_owned()),
                 "preference" => experiment = Some(Experiment::Preference),
                 "offline" => experiment = Some(Experiment::Offline),
+                "online" => experiment = Some(Experiment::Online),
                 other => return Err(format!("`repro` has no argument `{other}`")),
             }
         }
         options.experiment = experiment.ok_or("`repro` needs the name of an experiment")?;
         if options.experiment == Experiment::Preference && !options.only.is_empty() {
-            return Err("`--only` is an option of `repro offline`".to_owned());
+            return Err("`--only` is an option of `repro offline` and `repro online`".to_owned());
         }
         Ok(options)
     }
 
     /// Where the result goes: to the published ones only if it is whole.
     fn out(&self, root: &Path) -> PathBuf {
+        let of_all = self.data.is_some() && self.only.is_empty();
         let (name, whole) = match self.experiment {
-            Experiment::Preference => ("preference.md", true),
-            Experiment::Offline => ("offline.md", self.data.is_some() && self.only.is_empty()),
+            Experiment::Preference => ("preference.md".to_owned(), true),
+            Experiment::Offline => (learning::OFFLINE.file(), of_all),
+            Experiment::Online => (learning::ONLINE.file(), of_all),
         };
         let folder = if whole { "docs/results" } else { "target/repro" };
         self.out.clone().unwrap_or_else(|| root.join(folder).join(name))
@@ -96,17 +102,18 @@ impl Options {
 pub(crate) fn run(root: &Path, options: &Options) -> TaskResult {
     let (out, work) = (options.out(root), root.join("target/repro"));
     fs::create_dir_all(&work)?;
+    let learn = |page: &learning::Page| {
+        let folder = out.parent().ok_or("--out must be a file")?;
+        page.make(root, options.data.as_deref(), &options.only, folder, &work)
+    };
     let text = match options.experiment {
         Experiment::Preference => {
             let data = options.data.as_deref();
             let data = data.ok_or("--data FOLDER is required: `repro --help` says of what")?;
             preference::run(&Nlhf::build(root)?, data, &work)?
         }
-        Experiment::Offline => {
-            let folder = out.parent().ok_or("--out must be a file")?;
-            let data = options.data.as_deref();
-            offline::run(root, data, &options.only, &folder.join("offline"), &work)?
-        }
+        Experiment::Offline => learn(&learning::OFFLINE)?,
+        Experiment::Online => learn(&learning::ONLINE)?,
     };
     fs::write(&out, text)?;
     println!("repro: wrote {}", out.display());
@@ -178,6 +185,8 @@ mod tests {
         assert_eq!(out("offline"), Path::new("/r/target/repro/offline.md"));
         assert_eq!(out("offline --data x --only rate"), Path::new("/r/target/repro/offline.md"));
         assert_eq!(out("offline --out y.md"), Path::new("y.md"));
+        assert_eq!(out("online --data x"), Path::new("/r/docs/results/online.md"));
+        assert_eq!(out("online --only growth"), Path::new("/r/target/repro/online.md"));
         assert_eq!(out("preference --data x"), Path::new("/r/docs/results/preference.md"));
     }
 }

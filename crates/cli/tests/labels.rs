@@ -78,7 +78,10 @@ fn verdicts_that_turn_with_the_order_are_counted() {
     let said = "10 of 10 pairs were judged the other way (100 %): this judge goes by the order";
     assert!(stdout(&output).contains(said), "{}", stdout(&output));
     let shown = stdout(&nlhf(&["labels", &labels]));
-    assert!(shown.contains("10 pairs, 10 of them the other way (100 %), by the order or by chance."), "{shown}");
+    assert!(
+        shown.contains("10 pairs, 10 of them the other way (100 %), by the order or by chance."),
+        "{shown}"
+    );
 }
 
 #[test]

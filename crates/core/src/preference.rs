@@ -144,6 +144,19 @@ pub trait ConfidenceWidth: PreferenceModel {
         widths
     }
 
+    /// The half-widths of all pairs were the confidence multiplier `factor ≥ 0` times what it is: with 1 those of
+    /// [`ConfidenceWidth::widths`], with less intervals of less confidence, for exploring and not for bounds.
+    ///
+    /// Override it where widths are cut off at what log-odds can be, to scale before that: a pair of which nothing is known
+    /// then stays unknown. This one scales what is left of them.
+    fn scaled_widths(&self, menu: Menu<'_>, scale: Scale, factor: f64) -> Vec<f64> {
+        let mut widths = self.widths(menu, scale);
+        for width in &mut widths {
+            *width *= factor;
+        }
+        widths
+    }
+
     /// The half-width of `E R(x, a, b)` over `a` of one policy and `b` of another, in nats.
     ///
     /// ```text
@@ -216,6 +229,9 @@ impl<M: ConfidenceWidth + ?Sized> ConfidenceWidth for &M {
     }
     fn widths(&self, menu: Menu<'_>, scale: Scale) -> Vec<f64> {
         (**self).widths(menu, scale)
+    }
+    fn scaled_widths(&self, menu: Menu<'_>, scale: Scale, factor: f64) -> Vec<f64> {
+        (**self).scaled_widths(menu, scale, factor)
     }
     fn policy_width(&self, menu: Menu<'_>, first: &Distribution, second: &Distribution) -> f64 {
         (**self).policy_width(menu, first, second)

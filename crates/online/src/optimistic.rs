@@ -31,7 +31,10 @@ pub enum Enhancer {
 /// | `enhancer` | optimistic opponent | how the enhancer is found | |
 /// | `exploration` | 1 | factor of the widths that the enhancer sees, not of those of the certificate | ≥ 0 |
 ///
-/// With `exploration` 1 the guarantees of the theory hold for what is asked; the certificate of a round holds with any.
+/// With `exploration` 1 the guarantees of the theory hold for what is asked; the certificate of a round holds with any. Widths
+/// are scaled before they are cut off at what payoffs can be ([`nlhf_core::ConfidenceWidth::scaled_widths`]), so that a pair of a
+/// table that was never judged keeps its whole width with any factor. 0.05 was chosen in `docs/results/online.md`, which
+/// says where it saves labels and where not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Optimistic {
     enhancer: Enhancer,
@@ -61,9 +64,9 @@ impl Optimistic {
 impl Optimistic {
     /// Payoffs as bad for the main agent as the enhancer takes them to be.
     fn feared(&self, prompt: &PromptRound<'_>) -> DenseGame {
-        let widths: Vec<f64> = prompt.widths.iter().map(|width| self.exploration * width).collect();
-        let floor = prompt.model.payoff_floor(prompt.config.scale);
-        pessimistic_payoffs(prompt.estimate, &widths, floor)
+        let scale = prompt.config.scale;
+        let widths = prompt.model.scaled_widths(prompt.menu, scale, self.exploration);
+        pessimistic_payoffs(prompt.estimate, &widths, prompt.model.payoff_floor(scale))
     }
 }
 

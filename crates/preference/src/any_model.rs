@@ -98,6 +98,10 @@ impl ConfidenceWidth for AnyModel {
         self.inner().widths(menu, scale)
     }
 
+    fn scaled_widths(&self, menu: Menu<'_>, scale: Scale, factor: f64) -> Vec<f64> {
+        self.inner().scaled_widths(menu, scale, factor)
+    }
+
     fn policy_width(&self, menu: Menu<'_>, first: &Distribution, second: &Distribution) -> f64 {
         self.inner().policy_width(menu, first, second)
     }

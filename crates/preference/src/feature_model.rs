@@ -245,12 +245,18 @@ impl ConfidenceWidth for FeatureModel {
     }
 
     fn widths(&self, menu: Menu<'_>, scale: Scale) -> Vec<f64> {
+        self.scaled_widths(menu, scale, 1.0)
+    }
+
+    fn scaled_widths(&self, menu: Menu<'_>, scale: Scale, factor: f64) -> Vec<f64> {
         let n = menu.len();
         let columns = self.columns(menu);
         let columns = columns.as_ref();
         let each = self.upper(menu, columns).into_iter().zip(self.all_uncapped(menu, columns));
         let mut widths = vec![0.0; n * n];
         for ((i, j), (log_odds, width)) in pairs(n).zip(each) {
+            // Of what is not known at all no factor makes more.
+            let width = if width.is_finite() { factor * width } else { width };
             let width = scale.width(log_odds, self.capped(width, log_odds));
             (widths[i * n + j], widths[j * n + i]) = (width, width);
         }

@@ -19,7 +19,7 @@ use crate::{PairCount, PairCounts};
 use nlhf_core::logistic::{log_loss, logit};
 use nlhf_core::{
     Comparison, Confidence, ConfidenceWidth, FitError, FitEvidence, FitPreference, FitStatus,
-    Fitted, Menus, PreferenceModel, PromptId, ResponseId, ScalarError, Scale,
+    Fitted, Menu, Menus, PreferenceModel, PromptId, ResponseId, ScalarError, Scale,
 };
 
 /// Counts wins.
@@ -147,8 +147,61 @@ impl TabularModel {
         if first <= second { value } else { -value }
     }
 
-    /// The half-width on the scale of probabilities, no larger than what leaves [0, 1].
-    fn probability_width(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
+    /// [`ConfidenceWidth::scaled_widths`] of one pair.
+    fn scaled_width(
+        &self,
+        prompt: PromptId,
+        first: ResponseId,
+        second: ResponseId,
+        scale: Scale,
+        factor: f64,
+    ) -> f64 {
+        match scale {
+            Scale::Probability if self.adjusted.is_none() => {
+                self.probability_width(prompt, first, second, factor)
+            }
+            Scale::Probability => {
+                let width = self.scaled_log_odds_width(prompt, first, second, factor);
+                scale.width(self.log_odds(prompt, first, second), width)
+            }
+            Scale::LogOdds => self.scaled_log_odds_width(prompt, first, second, factor),
+        }
+    }
+
+    fn scaled_log_odds_width(
+        &self,
+        prompt: PromptId,
+        first: ResponseId,
+        second: ResponseId,
+        factor: f64,
+    ) -> f64 {
+        if first == second {
+            return 0.0;
+        }
+        if self.adjusted.is_some() {
+            let pair = self.adjusted(prompt, first, second);
+            return pair.map_or(self.log_odds_bound, |pair| factor * pair.width);
+        }
+        // The interval of P through the logit, around the larger of P̂ and 1 − P̂.
+        let p = 0.5 + self.centred(prompt, first, second).abs();
+        let w = self.probability_width(prompt, first, second, factor);
+        let estimate = logit(p).min(self.log_odds_bound);
+        // What lies beyond B was ruled out beforehand.
+        let clipped =
+            |p: f64| logit(p.clamp(0.0, 1.0)).clamp(-self.log_odds_bound, self.log_odds_bound);
+        let (low, high) = (clipped(p - w), clipped(p + w));
+        (estimate - low).max(high - estimate)
+    }
+
+    /// The half-width on the scale of probabilities, no larger than what leaves [0, 1], with `factor` times the
+    /// multiplier of Hoeffding's.
+    fn probability_width(
+        &self,
+        prompt: PromptId,
+        first: ResponseId,
+        second: ResponseId,
+        factor: f64,
+    ) -> f64 {
         if first == second {
             return 0.0;
         }
@@ -156,7 +209,7 @@ impl TabularModel {
         match self.counts.get(prompt, first.min(second), first.max(second)) {
             Some((weight, wins)) => {
                 let added = ((wins - 0.5 * weight) / (weight * (weight + 1.0))).abs();
-                ((self.log_term / (2.0 * weight)).sqrt() + added).min(most)
+                (factor * (self.log_term / (2.0 * weight)).sqrt() + added).min(most)
             }
             None => most,
         }
@@ -177,36 +230,21 @@ impl PreferenceModel for TabularModel {
 
 impl ConfidenceWidth for TabularModel {
     fn log_odds_width(&self, prompt: PromptId, first: ResponseId, second: ResponseId) -> f64 {
-        if first == second {
-            return 0.0;
-        }
-        if self.adjusted.is_some() {
-            let pair = self.adjusted(prompt, first, second);
-            return pair.map_or(self.log_odds_bound, |pair| pair.width);
-        }
-        // The interval of P through the logit, around the larger of P̂ and 1 − P̂.
-        let p = 0.5 + self.centred(prompt, first, second).abs();
-        let w = self.probability_width(prompt, first, second);
-        let estimate = logit(p).min(self.log_odds_bound);
-        // What lies beyond B was ruled out beforehand.
-        let clipped =
-            |p: f64| logit(p.clamp(0.0, 1.0)).clamp(-self.log_odds_bound, self.log_odds_bound);
-        let (low, high) = (clipped(p - w), clipped(p + w));
-        (estimate - low).max(high - estimate)
+        self.scaled_width(prompt, first, second, Scale::LogOdds, 1.0)
     }
-
     fn log_odds_bound(&self) -> f64 {
         self.log_odds_bound
     }
 
     fn width(&self, prompt: PromptId, a: ResponseId, b: ResponseId, scale: Scale) -> f64 {
-        match scale {
-            Scale::Probability if self.adjusted.is_none() => self.probability_width(prompt, a, b),
-            Scale::Probability => {
-                scale.width(self.log_odds(prompt, a, b), self.log_odds_width(prompt, a, b))
-            }
-            Scale::LogOdds => self.log_odds_width(prompt, a, b),
-        }
+        self.scaled_width(prompt, a, b, scale, 1.0)
+    }
+
+    fn scaled_widths(&self, menu: Menu<'_>, scale: Scale, factor: f64) -> Vec<f64> {
+        let (prompt, responses) = (menu.prompt(), menu.responses());
+        let row =
+            |a| responses.iter().map(move |b| self.scaled_width(prompt, a, *b, scale, factor));
+        responses.iter().flat_map(|a| row(*a)).collect()
     }
 }
 
@@ -272,6 +310,27 @@ mod tests {
         let sure = fit(&[Comparison { weight, ..label(1.0) }], 1);
         assert!(sure.log_odds(x, a, b) == 10.0 && sure.log_odds(x, b, a) == -10.0);
         assert!(sure.width(x, a, b, Scale::Probability) <= 1.0);
+    }
+
+    #[test]
+    fn scaled_widths_leave_unknown_pairs_unknown() {
+        let ids = [0, 1, 2].map(ResponseId::new);
+        let (x, mut menus) = (PromptId::new(0), Menus::new());
+        menus.push(x, &ids).unwrap();
+        let labels = [Label::WIN, Label::LOSS].repeat(50);
+        let data: Vec<Comparison> =
+            labels.iter().map(|label| Comparison::new(x, ids[0], ids[1], *label)).collect();
+        let model = fit(&data, 3);
+        for scale in [Scale::Probability, Scale::LogOdds] {
+            let widths = |factor| model.scaled_widths(menus.get(0), scale, factor);
+            let whole = widths(1.0);
+            assert_eq!(whole, model.widths(menus.get(0), scale));
+            let tenth = widths(0.1);
+            // Nearly linear for the pair that was judged, and the same for one that never was.
+            assert!((tenth[1] / whole[1] - 0.1).abs() < 0.01, "{} of {}", tenth[1], whole[1]);
+            assert_eq!(tenth[2], whole[2]);
+            assert!(widths(0.0)[1] < 1e-9 && tenth[0] == 0.0);
+        }
     }
 
     #[test]

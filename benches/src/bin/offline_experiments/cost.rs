@@ -1,10 +1,6 @@
 //! What offline learning costs by stage, against prompts and candidates.
 
-use crate::figure::{Axis, Curve, Ink, Panel, Point, draw};
 use crate::learn::{Done, Form, learn, plays};
-use crate::report::{Effort, Section, Table, short};
-use crate::statistics::slope;
-use crate::world::{Rules, menus};
 use anyhow::Context;
 use nlhf::core::logistic::sigmoid;
 use nlhf::core::{
@@ -14,6 +10,10 @@ use nlhf::offline::{Baseline, Baselines};
 use nlhf::preference::{
     FeatureFit, FeatureTable, Features, LogisticConfig, PairCounts, linear_coverage,
 };
+use nlhf_benches::figure::{Axis, Curve, Ink, Panel, Point, draw};
+use nlhf_benches::report::{Effort, Section, Table, short};
+use nlhf_benches::statistics::slope;
+use nlhf_benches::world::{Rules, menus};
 use rand::RngExt;
 use rand_distr::{Distribution as _, StandardNormal};
 use std::fs;
@@ -165,11 +165,11 @@ fn timed<T>(
     seconds: &mut Vec<f64>,
     stage: impl Fn() -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let (start, mut n) = (crate::cpu_seconds(), 0_u32);
+    let (start, mut n) = (nlhf_benches::experiments::cpu_seconds(), 0_u32);
     loop {
         let result = black_box(stage()?);
         n += 1;
-        let spent = crate::cpu_seconds() - start;
+        let spent = nlhf_benches::experiments::cpu_seconds() - start;
         if spent >= repeated {
             seconds.push(spent / f64::from(n));
             return Ok(result);

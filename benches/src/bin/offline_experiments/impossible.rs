@@ -5,11 +5,7 @@
 //! ```
 //! sub is convex, the data have one distribution under both, and the last problem is that of version-space pessimism.
 
-use crate::figure::{Axis, Curve, Ink, Panel, Point, draw};
 use crate::learn::{Form, learn, plays};
-use crate::report::{Effort, Section, Table, listed, short};
-use crate::statistics::Mean;
-use crate::world::{Rules, Truth, judge, menus, pairs};
 use nlhf::core::{
     Comparison, Confidence, Distribution, Menus, PreferenceModel, Scale, SeedTree, Stream,
 };
@@ -18,6 +14,10 @@ use nlhf::offline::{Baseline, Baselines};
 use nlhf::preference::{
     BootstrapFit, Cluster, FiniteClassFit, PairCounts, TabularFit, tabular_coverage,
 };
+use nlhf_benches::figure::{Axis, Curve, Ink, Panel, Point, draw};
+use nlhf_benches::report::{Effort, Section, Table, listed, short};
+use nlhf_benches::statistics::Mean;
+use nlhf_benches::world::{Rules, Truth, judge, menus, pairs};
 use rayon::prelude::*;
 use std::num::NonZeroU32;
 

@@ -2,16 +2,16 @@
 
 mod written;
 
-use crate::figure::draw;
 use crate::learn::{Form, learn};
-use crate::report::{Effort, Section};
-use crate::world::{Rules, Truth, judge_all, menus, pairs, scale_name};
 use nlhf::core::{
     Comparison, Confidence, Distribution, FitPreference, Label, Menus, PreferenceModel, ResponseId,
     Scale, SeedTree, Stream, Weight,
 };
 use nlhf::offline::{Baseline, Baselines, reward_based_policy};
 use nlhf::preference::{BradleyTerryFit, LogisticConfig, TabularFit, WidthMultiplier};
+use nlhf_benches::figure::draw;
+use nlhf_benches::report::{Effort, Section};
+use nlhf_benches::world::{Rules, Truth, judge_all, menus, pairs, scale_name};
 use rand::RngExt;
 use rayon::prelude::*;
 use std::f64::consts::TAU;

@@ -1,6 +1,5 @@
 //! The learner in each of its forms, and what is asked of its result.
 
-use crate::world::Rules;
 use nlhf::core::{
     Comparison, ConfidenceWidth, Distribution, FitError, FitPreference, Fitted, Menus,
     PreferenceModel, Weight,
@@ -8,6 +7,7 @@ use nlhf::core::{
 use nlhf::offline::{OfflineConfig, OfflineData, OfflineLearner, Pessimism};
 use nlhf::policy::TabularClass;
 use nlhf::preference::Play;
+use nlhf_benches::world::Rules;
 
 /// How what is not known enters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

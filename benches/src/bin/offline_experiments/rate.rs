@@ -3,14 +3,14 @@
 mod instance;
 mod measure;
 
-use crate::figure::{Axis, Curve, Ink, Panel, draw};
 use crate::learn::Form;
-use crate::report::{Effort, Section, Table, listed, short};
-use crate::statistics::{Slope, Spread};
-use crate::world::{Rules, judge_all, scale_name};
 use instance::{BOUND, Instance, N_CANDIDATES, N_PROMPTS, NORM};
 use measure::{Bound, Case, Measured, Model, class_coverage};
 use nlhf::core::{Confidence, Scale, SeedTree, Stream};
+use nlhf_benches::figure::{Axis, Curve, Ink, Panel, draw};
+use nlhf_benches::report::{Effort, Section, Table, listed, short};
+use nlhf_benches::statistics::{Slope, Spread};
+use nlhf_benches::world::{Rules, judge_all, scale_name};
 use rayon::prelude::*;
 
 const ETAS: [(Scale, f64); 2] = [(Scale::Probability, 10.0), (Scale::LogOdds, 2.5)];

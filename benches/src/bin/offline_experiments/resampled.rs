@@ -2,10 +2,7 @@
 
 mod written;
 
-use crate::figure::draw;
 use crate::learn::{Done, Form, learn};
-use crate::report::{Effort, Section};
-use crate::world::{Rules, Truth, judge_all, menus};
 use anyhow::{Context, ensure};
 use nlhf::core::{
     Confidence, Distribution, FitPreference, Menus, PreferenceModel, Profile, Scale, SeedTree,
@@ -16,6 +13,9 @@ use nlhf::offline::{Baseline, Baselines};
 use nlhf::preference::{
     BootstrapFit, BradleyTerryFit, Cluster, LogisticConfig, LowRankFit, TabularFit,
 };
+use nlhf_benches::figure::draw;
+use nlhf_benches::report::{Effort, Section};
+use nlhf_benches::world::{Rules, Truth, judge_all, menus};
 use rayon::prelude::*;
 use std::path::Path;
 use written::{Runs, introduce};

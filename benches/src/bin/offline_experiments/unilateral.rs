@@ -5,10 +5,7 @@
 
 mod written;
 
-use crate::figure::draw;
 use crate::learn::{Form, Learned, learn, plays};
-use crate::report::{Effort, Section};
-use crate::world::{Rules, Truth, judge, menus, pairs};
 use nlhf::core::{
     Comparison, Confidence, ConfidenceWidth, Distribution, Eta, FitPreference, Menus,
     PreferenceModel, Scale, SeedTree, Stream,
@@ -16,6 +13,9 @@ use nlhf::core::{
 use nlhf::preference::{
     BootstrapFit, Cluster, FiniteClassFit, PairCounts, TabularFit, tabular_coverage,
 };
+use nlhf_benches::figure::draw;
+use nlhf_benches::report::{Effort, Section};
+use nlhf_benches::world::{Rules, Truth, judge, menus, pairs};
 use rayon::prelude::*;
 use written::{Runs, introduce};
 

@@ -29,6 +29,25 @@ fn the_bound_on_log_odds_holds_and_is_reported() {
 }
 
 #[test]
+fn scaled_widths_are_scaled_before_they_are_cut_off() {
+    let mut menus = nlhf_core::Menus::new();
+    let ids = [0, 1, 2].map(ResponseId::new);
+    menus.push(PromptId::new(0), &ids).unwrap();
+    let (menu, scale) = (menus.get(0), nlhf_core::Scale::LogOdds);
+    // The third response differs in a feature that no label is about.
+    let table = features(2, &[0.0, 0.0, 1.0, 0.0, 0.0, 40.0]);
+    let data = [won(0, 1, 400), won(1, 0, 400)].concat();
+    let model =
+        FeatureFit::linear(table, LogisticConfig::default()).unwrap().fit(&data).unwrap().model;
+    assert_eq!(model.scaled_widths(menu, scale, 1.0), model.widths(menu, scale));
+    let (tenth, fifth) =
+        (model.scaled_widths(menu, scale, 0.1), model.scaled_widths(menu, scale, 0.2));
+    assert!((fifth[1] / tenth[1] - 2.0).abs() < 1e-12);
+    assert_eq!(tenth[2], 4.0, "as little known as before");
+    assert!(model.scaled_widths(menu, scale, 0.0).iter().all(|width| *width == 0.0));
+}
+
+#[test]
 fn features_of_unlike_lengths_are_covered() {
     // A long feature that says nothing must not hold back a short one that says all: θ* = (0, 3).
     let table = features(2, &[0.0, 0.0, 50.0, 0.0, 0.0, 1.0]);

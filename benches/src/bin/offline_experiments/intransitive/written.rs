@@ -4,10 +4,10 @@ use super::{
     BOUND, ETAS, FAILURE, KNOWING, LEARNING, Measured, N, REFERENCE, SCALES, SHOWN, Settings,
     example_loss,
 };
-use crate::figure::{Axis, Curve, Ink, Panel};
-use crate::report::{Section, Table, listed, short};
-use crate::statistics::{Mean, Spread};
-use crate::world::scale_name;
+use nlhf_benches::figure::{Axis, Curve, Ink, Panel};
+use nlhf_benches::report::{Section, Table, listed, short};
+use nlhf_benches::statistics::{Mean, Spread};
+use nlhf_benches::world::scale_name;
 
 pub(super) fn introduce(section: &mut Section, settings: &Settings) {
     section.paragraph(

@@ -5,9 +5,9 @@
 //! R_k = clip(R* + s_k D_k),  D_k uniform in [−1, 1] on each pair,  s_k log-uniform in [2e-4, 2]
 //! ```
 
-use crate::world::{Truth, menus};
 use nlhf::core::{Menus, SeedTree, Stream};
 use nlhf::preference::{FeatureTable, Features};
+use nlhf_benches::world::{Truth, menus};
 use rand::{Rng, RngExt};
 use std::f64::consts::TAU;
 use std::sync::Arc;
@@ -71,12 +71,13 @@ mod tests {
         let instance = Instance::draw(3, 5).unwrap();
         assert_eq!(instance.class.len(), 5);
         let mut rng = SeedTree::new(0).rng(Stream::Oracle, 0);
-        let data = crate::world::judge_all(&instance.truth, &instance.menus, 1 << 32, &mut rng);
+        let data =
+            nlhf_benches::world::judge_all(&instance.truth, &instance.menus, 1 << 32, &mut rng);
         let config = LogisticConfig { log_odds_bound: BOUND, ..LogisticConfig::default() };
         let fit = FeatureFit::bilinear(Arc::clone(&instance.features), config).unwrap();
         let model = fit.fit(&data).unwrap().model;
         for menu in instance.menus.iter() {
-            for (a, b) in crate::world::pairs(menu.len()) {
+            for (a, b) in nlhf_benches::world::pairs(menu.len()) {
                 let (a, b) = (menu.responses()[a], menu.responses()[b]);
                 let odds = instance.truth.log_odds(menu.prompt(), a, b);
                 assert!(odds.abs() <= BOUND);

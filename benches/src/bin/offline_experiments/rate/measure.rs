@@ -10,7 +10,6 @@
 
 use super::instance::{BOUND, Instance, NORM};
 use crate::learn::{Form, learn, plays};
-use crate::world::{Rules, Truth, mean};
 use nlhf::core::{
     Comparison, Confidence, ConfidenceWidth, Distribution, FitPreference, Menu, PreferenceModel,
     PromptId, ResponseId, Scale, VersionSpace,
@@ -21,6 +20,7 @@ use nlhf::preference::{
     FeatureFit, FiniteClassFit, LogisticConfig, PairCounts, TabularFit, WidthMultiplier,
     finite_coverage,
 };
+use nlhf_benches::world::{Rules, Truth, mean};
 use std::sync::Arc;
 
 /// What is known of the truth beforehand.

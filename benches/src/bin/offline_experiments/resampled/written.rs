@@ -1,11 +1,11 @@
 //! What the experiment on public tables says.
 
 use super::{ETAS, FAILURE, METHODS, Measured, PLANES, REPLICATES, Settings, Source};
-use crate::figure::{Axis, Curve, Ink, Panel};
-use crate::report::{Section, Table, short};
-use crate::statistics::Mean;
-use crate::world::Rules;
 use nlhf::core::Scale;
+use nlhf_benches::figure::{Axis, Curve, Ink, Panel};
+use nlhf_benches::report::{Section, Table, short};
+use nlhf_benches::statistics::Mean;
+use nlhf_benches::world::Rules;
 
 pub(super) fn introduce(section: &mut Section, runs: &Runs) {
     section.paragraph(

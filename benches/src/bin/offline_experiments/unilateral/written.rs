@@ -1,9 +1,9 @@
 //! What the experiment on unilateral coverage says.
 
 use super::{FAILED, FAILURE, Family, Measured, Method, N, N_GAMBLES, Settings};
-use crate::figure::{Axis, Curve, Ink, Panel};
-use crate::report::{Section, Table, short};
-use crate::statistics::{Mean, Spread, slope};
+use nlhf_benches::figure::{Axis, Curve, Ink, Panel};
+use nlhf_benches::report::{Section, Table, short};
+use nlhf_benches::statistics::{Mean, Spread, slope};
 
 pub(super) fn introduce(section: &mut Section, settings: &Settings) {
     section.paragraph(

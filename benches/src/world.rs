@@ -11,7 +11,7 @@ use rand_distr::{Binomial, Distribution as _};
 
 /// Centred probabilities and log-odds of all pairs of each prompt. Response `k` of prompt `x` has id `x n + k`.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Truth {
+pub struct Truth {
     n: usize,
     /// `P − ½`, prompt by prompt, row-major.
     centred: Vec<f64>,
@@ -23,7 +23,7 @@ const CERTAIN: f64 = 30.0;
 
 impl Truth {
     /// The log-odds of place `a` against `b` on a prompt, for `a < b`.
-    pub(crate) fn from_log_odds(
+    pub fn from_log_odds(
         n_prompts: usize,
         n: usize,
         mut upper: impl FnMut(usize, usize, usize) -> f64,
@@ -35,7 +35,7 @@ impl Truth {
     }
 
     /// One prompt, by `P(a ≻ b)` for `a < b`.
-    pub(crate) fn from_probabilities(n: usize, mut upper: impl FnMut(usize, usize) -> f64) -> Self {
+    pub fn from_probabilities(n: usize, mut upper: impl FnMut(usize, usize) -> f64) -> Self {
         let game = DenseGame::skew_from_upper(n, |a, b| upper(a, b) - 0.5);
         let odds = |c: &f64| if *c < 0.0 { -logit(0.5 - c) } else { logit(0.5 + c) };
         let log_odds = game.entries().iter().map(|c| odds(c).clamp(-CERTAIN, CERTAIN)).collect();
@@ -43,7 +43,7 @@ impl Truth {
     }
 
     /// The log-odds of two places on a prompt.
-    pub(crate) fn place(&self, prompt: usize, a: usize, b: usize) -> f64 {
+    pub fn place(&self, prompt: usize, a: usize, b: usize) -> f64 {
         self.log_odds[(prompt * self.n + a) * self.n + b]
     }
 
@@ -69,7 +69,10 @@ impl PreferenceModel for Truth {
 }
 
 /// Menus of so many prompts and candidates, ids as in [`Truth`].
-pub(crate) fn menus(n_prompts: usize, n: usize) -> Menus {
+///
+/// # Panics
+/// If there are more candidates than ids.
+pub fn menus(n_prompts: usize, n: usize) -> Menus {
     let mut menus = Menus::new();
     for x in 0..n_prompts {
         let responses: Vec<ResponseId> = (x * n..(x + 1) * n).map(ResponseId::from_index).collect();
@@ -80,12 +83,15 @@ pub(crate) fn menus(n_prompts: usize, n: usize) -> Menus {
 }
 
 /// The pairs of a menu of n, by place, lower first.
-pub(crate) fn pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {
+pub fn pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..n).flat_map(move |a| (a + 1..n).map(move |b| (a, b)))
 }
 
 /// So many labels on a pair, drawn from the truth: those won and those lost, as two rows that count so often.
-pub(crate) fn judge(
+///
+/// # Panics
+/// If the menu is none of the truth's.
+pub fn judge(
     truth: &Truth,
     menu: Menu<'_>,
     (a, b): (usize, usize),
@@ -104,7 +110,7 @@ pub(crate) fn judge(
 }
 
 /// The same number of labels on every pair of every menu.
-pub(crate) fn judge_all(
+pub fn judge_all(
     truth: &Truth,
     menus: &Menus,
     per_pair: u64,
@@ -121,10 +127,13 @@ pub(crate) fn judge_all(
 
 /// A game that is known: η, its scale, and the reference of all prompts.
 #[derive(Debug, Clone)]
-pub(crate) struct Rules {
-    pub(crate) eta: Eta,
-    pub(crate) scale: Scale,
-    pub(crate) reference: Distribution,
+pub struct Rules {
+    /// The factor of the payoffs against the KL term.
+    pub eta: Eta,
+    /// Which game the preference is played as.
+    pub scale: Scale,
+    /// π₀ of every prompt.
+    pub reference: Distribution,
 }
 
 impl Policy for Rules {
@@ -136,13 +145,19 @@ impl Policy for Rules {
 
 impl Rules {
     /// With a uniform reference over `n` candidates.
-    pub(crate) fn uniform(eta: f64, scale: Scale, n: usize) -> Self {
+    ///
+    /// # Panics
+    /// If η is not positive and finite.
+    pub fn uniform(eta: f64, scale: Scale, n: usize) -> Self {
         let eta = Eta::new(eta).expect("a positive eta");
         Self { eta, scale, reference: Distribution::uniform(n) }
     }
 
     /// π* of each prompt.
-    pub(crate) fn equilibria(&self, truth: &Truth, menus: &Menus) -> Vec<Distribution> {
+    ///
+    /// # Panics
+    /// If the reference does not fit a menu.
+    pub fn equilibria(&self, truth: &Truth, menus: &Menus) -> Vec<Distribution> {
         let reference = Profile::symmetric(self.reference.clone());
         let solve = |menu| {
             let payoff = truth.game(menu, self.scale);
@@ -154,12 +169,7 @@ impl Rules {
     }
 
     /// What policies lose under the truth, on average over prompts: exact but for rounding.
-    pub(crate) fn suboptimality(
-        &self,
-        truth: &Truth,
-        menus: &Menus,
-        policies: &[Distribution],
-    ) -> f64 {
+    pub fn suboptimality(&self, truth: &Truth, menus: &Menus, policies: &[Distribution]) -> f64 {
         let lost = |(menu, policy): (_, &Distribution)| {
             suboptimality(truth, menu, &self.reference, self.eta, self.scale, policy)
         };
@@ -168,14 +178,15 @@ impl Rules {
 }
 
 /// The name of a scale in tables.
-pub(crate) fn scale_name(scale: Scale) -> &'static str {
+pub fn scale_name(scale: Scale) -> &'static str {
     match scale {
         Scale::Probability => "P",
         Scale::LogOdds => "log-odds",
     }
 }
 
-pub(crate) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+/// Their mean; `NaN` of none.
+pub fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let n = values.len() as f64;
     values.sum::<f64>() / n
 }

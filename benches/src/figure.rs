@@ -9,17 +9,18 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// One quantity against another, with a band if it is known.
 #[derive(Debug, Clone)]
-pub(crate) struct Curve {
-    pub(crate) name: String,
+pub struct Curve {
+    /// What the legend says.
+    pub name: String,
     /// What a curve is drawn as; curves of one name and ink share a line of the legend.
-    pub(crate) ink: Ink,
+    pub ink: Ink,
     /// x, y, and the band around y.
-    pub(crate) points: Vec<Point>,
+    pub points: Vec<Point>,
 }
 
 impl Curve {
     /// Medians over seeds, and the band that holds 90 % of them; `runs[k]` are the values at `places[k]`.
-    pub(crate) fn medians(name: &str, ink: Ink, places: &[f64], runs: &[Vec<f64>]) -> Self {
+    pub fn medians(name: &str, ink: Ink, places: &[f64], runs: &[Vec<f64>]) -> Self {
         let point = |(x, values): (&f64, &Vec<f64>)| {
             let Spread { median, low, high } = Spread::of(values);
             Point { x: *x, y: median, band: Some((low, high)) }
@@ -28,7 +29,7 @@ impl Curve {
     }
 
     /// Means over seeds, and the band of two standard errors.
-    pub(crate) fn means(name: &str, ink: Ink, places: &[f64], runs: &[Vec<f64>]) -> Self {
+    pub fn means(name: &str, ink: Ink, places: &[f64], runs: &[Vec<f64>]) -> Self {
         let point = |(x, values): (&f64, &Vec<f64>)| {
             let Mean { mean, standard_error } = Mean::of(values);
             let error = if standard_error.is_nan() { 0.0 } else { 2.0 * standard_error };
@@ -37,8 +38,9 @@ impl Curve {
         Self { name: name.to_owned(), ink, points: places.iter().zip(runs).map(point).collect() }
     }
 
+    /// The line alone.
     #[must_use]
-    pub(crate) fn without_band(mut self) -> Self {
+    pub fn without_band(mut self) -> Self {
         for point in &mut self.points {
             point.band = None;
         }
@@ -48,17 +50,21 @@ impl Curve {
 
 /// A place in the color wheel, and whether the line is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ink {
-    pub(crate) color: usize,
-    pub(crate) dashed: bool,
+pub struct Ink {
+    /// A place in the wheel of eight.
+    pub color: usize,
+    /// Whether the line is broken.
+    pub dashed: bool,
 }
 
 impl Ink {
-    pub(crate) const fn solid(color: usize) -> Self {
+    /// An unbroken line.
+    pub const fn solid(color: usize) -> Self {
         Self { color, dashed: false }
     }
 
-    pub(crate) const fn dashed(color: usize) -> Self {
+    /// A broken line.
+    pub const fn dashed(color: usize) -> Self {
         Self { color, dashed: true }
     }
 
@@ -80,31 +86,40 @@ impl Ink {
 
 /// A point of a curve.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Point {
-    pub(crate) x: f64,
-    pub(crate) y: f64,
-    pub(crate) band: Option<(f64, f64)>,
+pub struct Point {
+    /// On the axis to the right.
+    pub x: f64,
+    /// On the axis upwards.
+    pub y: f64,
+    /// The ends of the band around y.
+    pub band: Option<(f64, f64)>,
 }
 
 /// What an axis shows.
 #[derive(Debug, Clone)]
-pub(crate) struct Axis {
-    pub(crate) name: String,
-    pub(crate) log: bool,
+pub struct Axis {
+    /// What stands beside it.
+    pub name: String,
+    /// Whether steps are factors.
+    pub log: bool,
     /// What is outside is drawn at the edge; the range of the data if there is none.
-    pub(crate) range: Option<(f64, f64)>,
+    pub range: Option<(f64, f64)>,
 }
 
 impl Axis {
-    pub(crate) fn log(name: &str) -> Self {
+    /// Steps are factors.
+    pub fn log(name: &str) -> Self {
         Self { name: name.to_owned(), log: true, range: None }
     }
 
-    pub(crate) fn linear(name: &str) -> Self {
+    /// Steps are sums.
+    pub fn linear(name: &str) -> Self {
         Self { name: name.to_owned(), log: false, range: None }
     }
 
-    pub(crate) fn within(self, low: f64, high: f64) -> Self {
+    /// With ends of its own.
+    #[must_use]
+    pub fn within(self, low: f64, high: f64) -> Self {
         Self { range: Some((low, high)), ..self }
     }
 
@@ -211,11 +226,15 @@ fn ticks(from: f64, to: f64, step: f64) -> Vec<f64> {
 
 /// A chart of its own.
 #[derive(Debug, Clone)]
-pub(crate) struct Panel {
-    pub(crate) title: String,
-    pub(crate) x: Axis,
-    pub(crate) y: Axis,
-    pub(crate) curves: Vec<Curve>,
+pub struct Panel {
+    /// Above it.
+    pub title: String,
+    /// To the right.
+    pub x: Axis,
+    /// Upwards.
+    pub y: Axis,
+    /// Drawn in this order.
+    pub curves: Vec<Curve>,
 }
 
 const PANEL: (u32, u32) = (400, 340);
@@ -223,7 +242,10 @@ const LEGEND_WIDTH: u32 = 250;
 const LEGEND_LINE: i32 = 22;
 
 /// The text of an SVG file.
-pub(crate) fn draw(panels: &[Panel]) -> anyhow::Result<String> {
+///
+/// # Errors
+/// If there are too many panels, or the backend fails.
+pub fn draw(panels: &[Panel]) -> anyhow::Result<String> {
     let n = u32::try_from(panels.len())?;
     // Four are a square.
     let columns = if n == 4 { 2 } else { n.min(3) };

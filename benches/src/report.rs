@@ -4,24 +4,27 @@ use std::fmt::Write;
 
 /// What an experiment leaves behind.
 #[derive(Debug)]
-pub(crate) struct Section {
+pub struct Section {
     /// The heading.
-    pub(crate) title: &'static str,
+    pub title: &'static str,
     /// Markdown.
-    pub(crate) text: String,
+    pub text: String,
     /// File names and SVG.
-    pub(crate) figures: Vec<(String, String)>,
+    pub figures: Vec<(String, String)>,
 }
 
 /// How much is computed: what is published, or enough to see that it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effort {
+pub enum Effort {
+    /// What is published.
     Full,
+    /// Enough to see that it runs.
     Quick,
 }
 
 impl Effort {
-    pub(crate) fn pick<T>(self, full: T, quick: T) -> T {
+    /// One of two numbers, by effort.
+    pub fn pick<T>(self, full: T, quick: T) -> T {
         match self {
             Self::Full => full,
             Self::Quick => quick,
@@ -29,51 +32,56 @@ impl Effort {
     }
 }
 
-/// The folder of pictures, seen from the page.
-pub(crate) const FIGURES: &str = "offline";
-
 impl Section {
-    pub(crate) fn new(title: &'static str) -> Self {
+    /// A heading with nothing below it.
+    pub fn new(title: &'static str) -> Self {
         Self { title, text: String::new(), figures: Vec::new() }
     }
 
-    pub(crate) fn paragraph(&mut self, text: &str) {
+    /// Text that ends with an empty line.
+    pub fn paragraph(&mut self, text: &str) {
         self.text.push_str(text);
         self.text.push_str("\n\n");
     }
 
-    pub(crate) fn formula(&mut self, text: &str) {
+    /// Lines as they are typed.
+    pub fn formula(&mut self, text: &str) {
         self.paragraph(&format!("```text\n{}\n```", text.trim_matches('\n')));
     }
 
-    pub(crate) fn table(&mut self, table: &Table) {
+    /// A table.
+    pub fn table(&mut self, table: &Table) {
         self.paragraph(table.text.trim_end());
     }
 
-    pub(crate) fn figure(&mut self, name: &str, caption: &str, svg: String) {
-        self.paragraph(&format!("![{caption}]({FIGURES}/{name}.svg)"));
+    /// A picture, linked by its file name: who writes the page knows the folder.
+    pub fn figure(&mut self, name: &str, caption: &str, svg: String) {
+        self.paragraph(&format!("![{caption}]({name}.svg)"));
         self.figures.push((format!("{name}.svg"), svg));
     }
 }
 
 /// A table in Markdown.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub struct Table {
     text: String,
     n_columns: usize,
 }
 
 impl Table {
-    pub(crate) fn new(columns: &[&str]) -> Self {
+    /// Its head.
+    pub fn new<S: AsRef<str>>(columns: &[S]) -> Self {
         let mut table = Self { text: String::new(), n_columns: columns.len() };
         table.row(columns);
         table.row(&vec!["---"; columns.len()]);
         table
     }
 
+    /// A further row.
+    ///
     /// # Panics
     /// If there is not one cell a column.
-    pub(crate) fn row<S: AsRef<str>>(&mut self, cells: &[S]) {
+    pub fn row<S: AsRef<str>>(&mut self, cells: &[S]) {
         assert_eq!(cells.len(), self.n_columns, "one cell a column");
         for cell in cells {
             self.text.push_str("| ");
@@ -85,7 +93,7 @@ impl Table {
 }
 
 /// Three digits, as people write them.
-pub(crate) fn short(x: f64) -> String {
+pub fn short(x: f64) -> String {
     if x.is_nan() {
         return "–".to_owned();
     }
@@ -107,7 +115,7 @@ pub(crate) fn short(x: f64) -> String {
 }
 
 /// A list in words.
-pub(crate) fn listed<S: AsRef<str>>(items: &[S]) -> String {
+pub fn listed<S: AsRef<str>>(items: &[S]) -> String {
     let mut text = String::new();
     for (at, item) in items.iter().enumerate() {
         let between = match at {
@@ -143,7 +151,7 @@ mod tests {
         section.figure("rate", "what it shows", "<svg/>".to_owned());
         assert_eq!(
             section.text,
-            "| n | sub |\n| --- | --- |\n| 1 | 2 |\n\n![what it shows](offline/rate.svg)\n\n"
+            "| n | sub |\n| --- | --- |\n| 1 | 2 |\n\n![what it shows](rate.svg)\n\n"
         );
         assert_eq!(section.figures[0].0, "rate.svg");
     }

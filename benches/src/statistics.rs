@@ -11,16 +11,21 @@ use rand::RngExt;
 
 /// The median over seeds, and where 90 % of them are.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) low: f64,
-    pub(crate) high: f64,
+pub struct Spread {
+    /// Half of the seeds are below.
+    pub median: f64,
+    /// 5 % are below.
+    pub low: f64,
+    /// 5 % are above.
+    pub high: f64,
 }
 
 impl Spread {
+    /// Of at least one seed.
+    ///
     /// # Panics
     /// If there is no value.
-    pub(crate) fn of(values: &[f64]) -> Self {
+    pub fn of(values: &[f64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
         let at = |share| quantile(&sorted, share);
@@ -28,7 +33,7 @@ impl Spread {
     }
 
     /// Median and interval, written.
-    pub(crate) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         use crate::report::short;
         format!("{} [{}, {}]", short(self.median), short(self.low), short(self.high))
     }
@@ -36,7 +41,7 @@ impl Spread {
 
 /// Between order statistics, linear.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in the list")]
-fn quantile(sorted: &[f64], share: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     assert!(!sorted.is_empty(), "a quantile of something");
     let place = share * (sorted.len() - 1) as f64;
     let (below, above) = (place.floor() as usize, place.ceil() as usize);
@@ -49,15 +54,19 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 
 /// A mean and its standard error.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Mean {
-    pub(crate) mean: f64,
-    pub(crate) standard_error: f64,
+pub struct Mean {
+    /// Over seeds.
+    pub mean: f64,
+    /// Of the mean; `NaN` of one seed.
+    pub standard_error: f64,
 }
 
 impl Mean {
+    /// Of at least one seed.
+    ///
     /// # Panics
     /// If there is no value.
-    pub(crate) fn of(values: &[f64]) -> Self {
+    pub fn of(values: &[f64]) -> Self {
         assert!(!values.is_empty(), "a mean of something");
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
@@ -67,7 +76,7 @@ impl Mean {
     }
 
     /// Mean and standard error, written; the mean alone if all values are one.
-    pub(crate) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         use crate::report::short;
         if self.standard_error > 1e-9 * self.mean.abs() {
             format!("{} ± {}", short(self.mean), short(self.standard_error))
@@ -78,7 +87,7 @@ impl Mean {
 }
 
 /// Least squares on both logarithms; `NaN` unless two points are positive.
-pub(crate) fn slope(points: &[(f64, f64)]) -> f64 {
+pub fn slope(points: &[(f64, f64)]) -> f64 {
     let logs: Vec<(f64, f64)> = points
         .iter()
         .filter(|(x, y)| *x > 0.0 && *y > 0.0 && y.is_finite())
@@ -95,10 +104,13 @@ const RESAMPLES: usize = 400;
 
 /// A slope of medians, and where 95 % of those of resampled seeds are.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Slope {
-    pub(crate) center: f64,
-    pub(crate) low: f64,
-    pub(crate) high: f64,
+pub struct Slope {
+    /// Of the medians of all seeds.
+    pub center: f64,
+    /// 2.5 % of resampled slopes are below.
+    pub low: f64,
+    /// 2.5 % of resampled slopes are above.
+    pub high: f64,
 }
 
 impl Slope {
@@ -106,7 +118,7 @@ impl Slope {
     ///
     /// # Panics
     /// If a size has no value.
-    pub(crate) fn of(sizes: &[f64], runs: &[Vec<f64>]) -> Self {
+    pub fn of(sizes: &[f64], runs: &[Vec<f64>]) -> Self {
         let medians = |chosen: &dyn Fn(&[f64]) -> Vec<f64>| -> Vec<(f64, f64)> {
             let median = |values: &Vec<f64>| Spread::of(&chosen(values)).median;
             sizes.iter().copied().zip(runs.iter().map(median)).collect()
@@ -129,7 +141,7 @@ impl Slope {
     }
 
     /// The slope and its interval, written.
-    pub(crate) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         if self.center.is_nan() {
             return "–".to_owned();
         }

@@ -1,0 +1,77 @@
+//! Experiments of learning: run by a program of the benches, and put on one page.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::TaskResult;
+use crate::compare::{build, machine};
+
+/// A page of experiments.
+pub(super) struct Page {
+    /// The program that computes them.
+    program: &'static str,
+    /// Of the command and of the folder of pictures.
+    name: &'static str,
+    /// What the quantities are, after who wrote the page.
+    notation: &'static str,
+}
+
+pub(super) const OFFLINE: Page = Page {
+    program: "offline_experiments",
+    name: "offline",
+    notation: "sub(π) = J* − min_q J(π, q) is what a policy loses against its best competitor under the truth, exact but for rounding, on average over prompts; \
+               π* is the equilibrium of the truth, π̂ what was learned. P is the scale of probabilities, where sub is a win rate. Greedy: the \
+               equilibrium of the estimate taken at its word; bonus and version space: the two forms of pessimism. |D| or n: all labels. Formulas: \
+               [math.md](../math.md). Source: Ye et al. (arXiv 2402.07314), section 3.",
+};
+
+pub(super) const ONLINE: Page = Page {
+    program: "online_experiments",
+    name: "online",
+    notation: "sub(π) = J* − min_q J(π, q) is what the main agent of a round loses against its best competitor under the truth, exact but for rounding, on \
+               average over prompts; π₀ is the reference, π* the equilibrium of the truth. P is the scale of probabilities, where sub is a win rate. All methods \
+               share the model, its fit and the labels a round; labels are drawn from the truth. Optimistic, c β: the enhancer sees c times the widths of the theory. Formulas: \
+               [math.md](../math.md). Source: Ye et al. (arXiv 2402.07314), section 4; those of the other methods stand with them in `nlhf::online::methods`.",
+};
+
+impl Page {
+    /// The file that the page is published as.
+    pub(super) fn file(&self) -> String {
+        format!("{}.md", self.name)
+    }
+
+    /// The text of the page. Pictures go to a folder beside it in `folder`.
+    pub(super) fn make(
+        &self,
+        root: &Path,
+        data: Option<&Path>,
+        only: &[String],
+        folder: &Path,
+        work: &Path,
+    ) -> TaskResult<String> {
+        let program = build(root, self.program)?;
+        let page = work.join(format!("{}-sections.md", self.name));
+        let figures = folder.join(self.name);
+        let job = json!({"page": page, "figures": figures, "data": data, "only": only});
+        let mut child = Command::new(program).stdin(Stdio::piped()).spawn()?;
+        // Dropped at once, so that the program sees the end of its input.
+        serde_json::to_writer(child.stdin.take().ok_or("a process has an input")?, &job)?;
+        let status = child.wait()?;
+        if !status.success() {
+            return Err(format!("the experiments ended with {status}").into());
+        }
+        Ok(self.head(&machine::describe()?) + &fs::read_to_string(page)?)
+    }
+
+    fn head(&self, machine: &machine::Machine) -> String {
+        format!(
+            "# Experiments of {0} learning\n\n\
+             Written by `cargo xtask repro {0} --data FOLDER`, {1}; not edited by hand. Seconds were measured on {2} with {3} cores; \
+             all else depends on fixed seeds alone.\n\n{4}\n\n",
+            self.name, machine.date, machine.cpu, machine.cores, self.notation
+        )
+    }
+}
