@@ -30,6 +30,8 @@ pub struct Asked {
     pub n_answered: usize,
     /// Questions of the present batch.
     pub n_questions: usize,
+    /// What was asked so far: costs to date, results of the batches before this one.
+    pub accounting: Accounting,
 }
 
 /// Why a batch of queries was not answered: the source of every [`OracleError::Failed`] of a [`StoredOracle`].
@@ -200,7 +202,8 @@ impl<'a, J: Judge> StoredOracle<'a, J> {
             }
         }
         let n_from_store = n_questions - missing.len();
-        let mut progress = Asked { n_answered: n_from_store, n_questions };
+        let accounting = self.ledger.accounting;
+        let mut progress = Asked { n_answered: n_from_store, n_questions, accounting };
         let chunks = missing.chunks(QUESTIONS_AT_ONCE).zip(places.chunks(QUESTIONS_AT_ONCE));
         for (questions, places) in chunks {
             if let Some(store) = &mut self.ledger.store {

@@ -265,6 +265,7 @@ fn an_observer_sees_every_batch_and_may_stop() {
         .with_store(open(&path))
         .unwrap()
         .with_observer(|asked: &Asked| {
+            assert_eq!(asked.accounting.n_asked, asked.n_answered as u64, "what it cost so far");
             seen.push((asked.n_answered, asked.n_questions));
             if asked.n_answered == 8 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });

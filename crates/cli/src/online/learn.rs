@@ -87,11 +87,14 @@ struct Watched {
     /// Labels of the rounds before.
     n_before: u64,
     says: String,
+    /// What was spent so far, if prices were told.
+    cost: Option<f64>,
 }
 
 impl Watched {
     fn show(&mut self, n_of_batch: u64) {
-        self.bar.update(self.n_before + n_of_batch, self.says.clone());
+        let cost = self.cost.map_or_else(String::new, |cost| format!(", cost {cost:.2}"));
+        self.bar.update(self.n_before + n_of_batch, format!("{}{cost}", self.says));
     }
 }
 
@@ -109,6 +112,7 @@ impl WithFit for Learn<'_> {
             bar: Progress::new(self.global, most, "labels"),
             n_before: 0,
             says: "round 1".to_owned(),
+            cost: None,
         });
         let Some(started) = self.started else {
             let truth = asked.problem.truth.as_ref().expect("the embedded crowd is asked");
@@ -124,7 +128,9 @@ impl WithFit for Learn<'_> {
         let mut oracle = StoredOracle::new(judge, asked)
             .in_both_orders(args.judge.both_orders)
             .with_observer(|batch: &Asked| {
-                watched.borrow_mut().show(batch.n_answered as u64 / n_orders);
+                let mut watched = watched.borrow_mut();
+                watched.cost = cost(args, &batch.accounting);
+                watched.show(batch.n_answered as u64 / n_orders);
                 if now.load(Ordering::Relaxed) {
                     ControlFlow::Break(())
                 } else {

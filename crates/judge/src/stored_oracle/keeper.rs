@@ -92,6 +92,7 @@ impl<'k, 'a> Keeper<'k, 'a> {
             }
         }
         self.progress.n_answered += places.len();
+        self.progress.accounting = self.ledger.accounting;
         if self.ledger.observer.observe(self.progress).is_break() {
             self.fail(AskError::Stopped);
         }
