@@ -79,7 +79,9 @@ fn returned(
 ) -> std::fmt::Result {
     let report = &learned.report;
     let scale: Scale = args.game.scale.into();
-    let best = report.best_round as usize - 1;
+    // Rounds in which nothing had been said yet are not in the trace.
+    let at = report.rounds.iter().position(|round| round.round == report.best_round);
+    let best = at.expect("the round that is returned is in the trace");
     let round: &RoundReport = &report.rounds[best];
     let ended = match report.stopped {
         StopReason::Rounds => "after all rounds",

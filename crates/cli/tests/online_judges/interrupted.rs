@@ -117,6 +117,21 @@ fn interrupted_twice_a_run_asks_no_more_and_writes_what_it_has_learned() {
 }
 
 #[test]
+fn a_run_whose_first_rounds_are_skipped_tells_of_the_round_that_it_returns() {
+    let desk = Desk::new();
+    let oracle = "command:for i in 1 2 3; do read -r line; echo '{\"winner\": \"skip\"}'; done; \
+                  while read -r line; do echo '{\"winner\": \"first\"}'; done";
+    let sizes = ["--budget", "5", "--labels-per-round", "1", "--return", "last"];
+    let output = nlhf(&desk.asking(oracle, &sizes));
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said = stdout(&output);
+    assert!(
+        said.contains("Returned: the main agent of round 5, the last. After 2 labels"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_larger_budget_asks_only_for_more() {
     let desk = Desk::new();
     let oracle = shell_judge(&desk.room, 1000);
