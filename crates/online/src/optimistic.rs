@@ -89,18 +89,21 @@ impl Strategy for Optimistic {
         let whole = self.exploration.to_bits() == 1.0_f64.to_bits();
         let scaled = (!whole).then(|| self.feared(prompt));
         let feared = scaled.as_ref().unwrap_or(prompt.feared);
-        let game = nlhf_core::RegularizedGame::new(feared, prompt.reference, prompt.config.eta)
-            .expect("the reference was checked against its menu");
+        let game = prompt.regularized(feared);
         let (second, policy_level_bound) = match self.enhancer {
             Enhancer::OptimisticOpponent => (optimistic_opponent(&game, main), None),
             Enhancer::ConfidenceSet => {
                 (confidence_set::most_uncertain(&game, prompt.estimate, main), None)
             }
             Enhancer::PolicyWidth => {
-                let asked = policy_width::worst_opponent(prompt, main, self.exploration);
                 // What is certified knows nothing of how boldly is explored.
                 let worst = policy_width::worst_opponent(prompt, main, 1.0);
-                (asked.policy, Some(worst.loss))
+                let asked = if whole {
+                    worst.policy
+                } else {
+                    policy_width::worst_opponent(prompt, main, self.exploration).policy
+                };
+                (asked, Some(worst.loss))
             }
         };
         let asks = vec![Pairing { first: main.clone(), second }];

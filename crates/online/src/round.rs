@@ -2,7 +2,7 @@
 
 use crate::{OnlineConfig, OnlineError, Pairing, PromptRound, Strategy};
 use nlhf_core::{
-    Comparison, ConfidenceWidth, Distribution, Menus, NashSolver, Profile, Status,
+    Comparison, ConfidenceWidth, Distribution, Menus, NashSolver, Profile, RegularizedGame, Status,
     pessimistic_payoffs,
 };
 use rayon::prelude::*;
@@ -115,7 +115,7 @@ impl Stage<'_> {
             source,
         });
         let plan = planned?;
-        let (main, suboptimality_bound) = certified(&prompt, &feared, plan.main);
+        let (main, suboptimality_bound) = certified(&prompt.regularized(&feared), plan.main);
         Ok(Agents {
             main,
             asks: plan.asks,
@@ -128,15 +128,9 @@ impl Stage<'_> {
     }
 }
 
-/// A policy and `−min_q J_M(policy, q)`.
-fn certified(
-    prompt: &PromptRound<'_>,
-    feared: &nlhf_core::DenseGame,
-    policy: Distribution,
-) -> (Distribution, f64) {
-    let game = nlhf_core::RegularizedGame::new(feared, prompt.reference, prompt.config.eta)
-        .expect("the reference was checked against its menu");
-    let profile = Profile { column: game.best_column_response(&policy), row: policy };
-    let bound = game.certify(&profile).worst_shortfall();
+/// A policy and `−min_q J_M(policy, q)`, for the game of M.
+pub(crate) fn certified(feared: &RegularizedGame<'_>, policy: Distribution) -> (Distribution, f64) {
+    let profile = Profile { column: feared.best_column_response(&policy), row: policy };
+    let bound = feared.certify(&profile).worst_shortfall();
     (profile.row, bound)
 }

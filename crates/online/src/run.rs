@@ -1,7 +1,7 @@
 //! What a run knows: menus, labels, the agents of the present round, and the trace.
 
 use crate::queries::Queries;
-use crate::round::Stage;
+use crate::round::{Stage, certified};
 use crate::{Agents, OnlineError, OnlineLearner, OnlinePromptReport, Round, RoundReport, Strategy};
 use nlhf_core::{
     Comparison, ConfidenceWidth, FitEvidence, Menus, Oracle, Policy, PolicyClass, Profile,
@@ -196,17 +196,16 @@ impl<'a> Run<'a> {
         let policy = class.project(&targets, None).map_err(OnlineError::Project)?;
         let config = &self.learner.config;
         let report = |(menu, reference): (nlhf_core::Menu<'_>, &Profile)| {
-            let row = policy.distribution(menu);
-            let payoff = best.model.pessimistic_game(menu, config.scale);
-            let game = RegularizedGame::new(&payoff, reference, config.eta)
-                .expect("the reference was checked against its menu before the round");
-            let profile = Profile { column: game.best_column_response(&row), row };
-            let suboptimality_bound = game.certify(&profile).worst_shortfall();
+            let regularized = |payoff| {
+                RegularizedGame::new(payoff, reference, config.eta)
+                    .expect("the reference was checked against its menu before the round")
+            };
+            let feared = best.model.pessimistic_game(menu, config.scale);
+            let (row, suboptimality_bound) =
+                certified(&regularized(&feared), policy.distribution(menu));
             let estimate = best.model.game(menu, config.scale);
-            let game = RegularizedGame::new(&estimate, reference, config.eta)
-                .expect("the reference was checked against its menu before the round");
-            let profile = Profile::symmetric(profile.row);
-            let duality_gap = game.certify(&profile).duality_gap;
+            let profile = Profile::symmetric(row);
+            let duality_gap = regularized(&estimate).certify(&profile).duality_gap;
             let (prompt, policy) = (menu.prompt(), profile.row);
             OnlinePromptReport { prompt, policy, duality_gap, suboptimality_bound }
         };
