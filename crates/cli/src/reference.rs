@@ -22,7 +22,7 @@ pub(crate) fn load(
             policy.map(|distribution| Target { menu, distribution, weight: Weight::ONE })
         })
         .collect();
-    Ok(Box::new(TabularClass.project(&targets, None)?))
+    Ok(Box::new(TabularClass.project(&targets, None)?.policy))
 }
 
 /// Reads the reference of each menu that the file names, and says how many it does not.

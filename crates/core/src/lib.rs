@@ -8,7 +8,8 @@
 //! * games: [`ZeroSumGame`] and its dense, low-rank and matrix-free forms, [`RegularizedGame`] and
 //!   the [`Certificate`] recomputed from whatever [`Profile`] it is shown;
 //! * the extension traits: [`PreferenceModel`], [`ConfidenceWidth`], [`VersionSpace`], [`FitPreference`],
-//!   [`Policy`], [`PolicyClass`], [`NashSolver`], [`Oracle`], [`Observer`];
+//!   [`FeatureMap`], [`Policy`], [`ParametrizedPolicy`], [`PolicyClass`], [`NashSolver`], [`Oracle`], [`Observer`];
+//! * [`lbfgs`], for fits that are not convex;
 //! * [`SeedTree`]: one seed, an own random stream for each purpose and unit.
 //!
 //! ```text
@@ -20,15 +21,18 @@
 
 mod comparison;
 mod distribution;
+mod feature_map;
 mod fit;
 mod game;
 mod ids;
+pub mod lbfgs;
 pub mod log_space;
 pub mod logistic;
 mod menu;
 pub mod null_is_infinite;
 mod observer;
 mod oracle;
+mod parametrized_policy;
 mod policy;
 mod preference;
 mod scalar;
@@ -38,6 +42,7 @@ mod version_space;
 
 pub use comparison::Comparison;
 pub use distribution::{Distribution, DistributionError, NORMALIZATION_TOLERANCE};
+pub use feature_map::FeatureMap;
 pub use fit::{FitError, FitEvidence, FitPreference, FitStatus, Fitted, OrderEffect, Separation};
 pub use game::{
     Certificate, DenseGame, GameError, LowRankGame, MatrixFreeGame, Profile, RegularizedGame,
@@ -47,7 +52,8 @@ pub use ids::{AnnotatorId, PromptId, ResponseId};
 pub use menu::{Menu, MenuError, Menus};
 pub use observer::Observer;
 pub use oracle::{Oracle, OracleError, Outcome, Query};
-pub use policy::{Policy, PolicyClass, ProjectionError, Target, UniformPolicy};
+pub use parametrized_policy::ParametrizedPolicy;
+pub use policy::{Policy, PolicyClass, Projected, ProjectionError, Target, UniformPolicy};
 pub use preference::{
     ConfidenceWidth, PreferenceModel, pairwise_slopes, pessimistic_payoffs, suboptimality,
 };

@@ -3,10 +3,15 @@
 //! A [`Policy`] gives a distribution over any menu. A [`PolicyClass`] finds, within a family of
 //! policies, the one nearest to given targets. The learners know nothing else about either, so a
 //! class of a third party has the same rights as the built-in ones.
+//!
+//! ```text
+//! project(t, ω) ≈ argmin over π in the class of Σ_x ω_x KL(t_x ‖ π(· | x)) / Σ_x ω_x
+//! ```
 
 use crate::{Distribution, Menu, PromptId, ResponseId, Weight};
 use rand::Rng;
 use std::error::Error;
+use std::sync::Arc;
 
 /// Chooses among the responses of a menu. One method to write; sampling is built on it.
 ///
@@ -19,27 +24,37 @@ pub trait Policy: Send + Sync {
     fn sample(&self, menu: Menu<'_>, rng: &mut dyn Rng) -> ResponseId {
         menu.responses()[self.distribution(menu).sample(rng)]
     }
-}
 
-impl<P: Policy + ?Sized> Policy for &P {
-    fn distribution(&self, menu: Menu<'_>) -> Distribution {
-        (**self).distribution(menu)
+    /// The entropy on a menu, in nats.
+    fn entropy_nats(&self, menu: Menu<'_>) -> f64 {
+        self.distribution(menu).entropy_nats()
     }
 
-    fn sample(&self, menu: Menu<'_>, rng: &mut dyn Rng) -> ResponseId {
-        (**self).sample(menu, rng)
-    }
-}
-
-impl<P: Policy + ?Sized> Policy for Box<P> {
-    fn distribution(&self, menu: Menu<'_>) -> Distribution {
-        (**self).distribution(menu)
-    }
-
-    fn sample(&self, menu: Menu<'_>, rng: &mut dyn Rng) -> ResponseId {
-        (**self).sample(menu, rng)
+    /// How far the policy is from a reference on a menu: `KL(self ‖ reference)` in nats, +∞ if it plays what the
+    /// reference never does.
+    fn kl_nats(&self, menu: Menu<'_>, reference: &dyn Policy) -> f64 {
+        self.distribution(menu).kl_nats(&reference.distribution(menu))
     }
 }
+
+/// A pointer to a policy is that policy.
+macro_rules! policy_behind {
+    ($pointer:ty) => {
+        impl<P: Policy + ?Sized> Policy for $pointer {
+            fn distribution(&self, menu: Menu<'_>) -> Distribution {
+                (**self).distribution(menu)
+            }
+
+            fn sample(&self, menu: Menu<'_>, rng: &mut dyn Rng) -> ResponseId {
+                (**self).sample(menu, rng)
+            }
+        }
+    };
+}
+
+policy_behind!(&P);
+policy_behind!(Box<P>);
+policy_behind!(Arc<P>);
 
 /// Every response of a menu alike: the reference where nobody names another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -91,11 +106,26 @@ pub enum ProjectionError {
     },
 }
 
+/// What a class made of its targets.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub struct Projected<P> {
+    /// The member of the class.
+    pub policy: P,
+    /// A bound on how much nearer another member could be: the mean `KL(target ‖ policy)` less its smallest value
+    /// within the class, in nats. 0 if the policy plays every target exactly; `None` if the class knows no bound, because
+    /// its minimum may be a local one.
+    pub excess_nats: Option<f64>,
+}
+
 /// A family of policies. Two methods and one type to write.
 ///
 /// # Laws
 /// * Projecting is deterministic and does not depend on the order of the targets.
-/// * Projecting the targets that a projected policy plays gives that policy again (idempotence).
+/// * From a warm start it ends no farther from the targets than where it started. Hence targets that a projected
+///   policy plays give that policy again if it is the start (idempotence).
+/// * Where [`Projected::excess_nats`] is known, the policy does not depend on the warm start either, up to what that bound leaves
+///   open.
 pub trait PolicyClass: Send + Sync {
     /// A member of the class.
     type Policy: Policy;
@@ -103,10 +133,9 @@ pub trait PolicyClass: Send + Sync {
     /// A short name in lower case.
     fn name(&self) -> &'static str;
 
-    /// The member nearest to the targets in the weighted sum of `KL(target ‖ policy)`.
+    /// The member nearest to the targets in the weighted mean of `KL(target ‖ policy)`.
     ///
-    /// `warm` is a member to start from; it may speed the search up and never changes the result
-    /// beyond the class's own tolerance.
+    /// `warm` is a member to start from; it speeds the search up.
     ///
     /// # Errors
     /// [`ProjectionError`] if the targets cannot be projected.
@@ -114,5 +143,5 @@ pub trait PolicyClass: Send + Sync {
         &self,
         targets: &[Target<'_>],
         warm: Option<&Self::Policy>,
-    ) -> Result<Self::Policy, ProjectionError>;
+    ) -> Result<Projected<Self::Policy>, ProjectionError>;
 }

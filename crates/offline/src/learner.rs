@@ -343,5 +343,5 @@ fn project<C: PolicyClass>(
         Target { menu, distribution, weight: Weight::ONE }
     };
     let targets: Vec<Target<'_>> = menus.iter().zip(found).map(target).collect();
-    class.project(&targets, None).map_err(OfflineError::Project)
+    Ok(class.project(&targets, None).map_err(OfflineError::Project)?.policy)
 }

@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
             weight: Weight::ONE,
         };
         let targets: Vec<Target<'_>> = best.menus.iter().zip(&best.agents).map(target).collect();
-        let policy = class.project(&targets, None).map_err(OnlineError::Project)?;
+        let policy = class.project(&targets, None).map_err(OnlineError::Project)?.policy;
         let config = &self.learner.config;
         let report = |(menu, reference): (nlhf_core::Menu<'_>, &Profile)| {
             let regularized = |payoff| {

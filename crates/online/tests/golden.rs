@@ -109,7 +109,8 @@ impl Played {
     {
         let menu = self.menus.get(0);
         let target = Target { menu, distribution: self.prior.clone(), weight: Weight::ONE };
-        let reference = nlhf_core::PolicyClass::project(&TabularClass, &[target], None).unwrap();
+        let reference =
+            nlhf_core::PolicyClass::project(&TabularClass, &[target], None).unwrap().policy;
         let config = OnlineConfig::default().with_budget(1, 1).with_eta(self.eta);
         let config = config.with_scale(Scale::LogOdds);
         let mut oracle = SimulatedOracle::new(&self.truth, SeedTree::new(0));

@@ -15,7 +15,7 @@
 //! let menu = Menu::new(PromptId::new(0), &responses)?;
 //! let distribution = Distribution::from_masses(&[0.75, 0.25])?;
 //! let target = Target { menu, distribution: distribution.clone(), weight: Weight::ONE };
-//! let policy = TabularClass.project(&[target], None)?;
+//! let policy = TabularClass.project(&[target], None)?.policy;
 //! assert_eq!(policy.distribution(menu), distribution);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

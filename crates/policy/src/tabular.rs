@@ -10,7 +10,8 @@
 //! ones that did; where nothing on the menu has any, all are alike.
 
 use nlhf_core::{
-    Distribution, Menu, Policy, PolicyClass, ProjectionError, PromptId, ResponseId, Target,
+    Distribution, Menu, Policy, PolicyClass, Projected, ProjectionError, PromptId, ResponseId,
+    Target,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -148,7 +149,7 @@ impl PolicyClass for TabularClass {
         &self,
         targets: &[Target<'_>],
         _: Option<&TabularPolicy>,
-    ) -> Result<TabularPolicy, ProjectionError> {
+    ) -> Result<Projected<TabularPolicy>, ProjectionError> {
         let mut policy = TabularPolicy::new();
         for target in targets {
             let prompt = target.menu.prompt();
@@ -157,7 +158,7 @@ impl PolicyClass for TabularClass {
             }
             policy.insert(target.menu, target.distribution.clone())?;
         }
-        Ok(policy)
+        Ok(Projected { policy, excess_nats: Some(0.0) })
     }
 }
 

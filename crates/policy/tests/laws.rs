@@ -58,7 +58,7 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let targets = targets(&menus, seed);
-        let policy = TabularClass.project(&targets, None).unwrap();
+        let policy = TabularClass.project(&targets, None).unwrap().policy;
         for target in &targets {
             prop_assert_eq!(&policy.distribution(target.menu), &target.distribution);
         }
@@ -71,7 +71,7 @@ proptest! {
         turn in 0_usize..8,
     ) {
         let targets = targets(&menus, seed);
-        let policy = TabularClass.project(&targets, None).unwrap();
+        let policy = TabularClass.project(&targets, None).unwrap().policy;
         for target in &targets {
             let (mut responses, turn) = (target.menu.responses().to_vec(), turn % target.menu.len());
             responses.rotate_left(turn);
@@ -84,7 +84,7 @@ proptest! {
 
     #[test]
     fn policies_keep_every_bit_through_json(menus in strategies::menus(4, 6), seed in any::<u64>()) {
-        let policy = TabularClass.project(&targets(&menus, seed), None).unwrap();
+        let policy = TabularClass.project(&targets(&menus, seed), None).unwrap().policy;
         let text = serde_json::to_string(&policy).unwrap();
         prop_assert_eq!(serde_json::from_str::<TabularPolicy>(&text).unwrap(), policy);
     }

@@ -10,7 +10,7 @@
 
 use crate::Projection;
 use nalgebra::{DMatrix, DVector};
-use nlhf_core::{FitError, Menus, PromptId, ResponseId};
+use nlhf_core::{FeatureMap, FitError, Menus, PromptId, ResponseId};
 
 /// Features that are no table, or do not fit together.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
@@ -279,6 +279,21 @@ impl Features {
         }
         let projection = Projection::of_rows(dim, rows, n_components)?;
         Ok(Self { projection: Some(projection), ..unprojected })
+    }
+}
+
+impl FeatureMap for Features {
+    fn dim(&self) -> usize {
+        self.dim()
+    }
+
+    fn write(
+        &self,
+        prompt: PromptId,
+        response: ResponseId,
+        out: &mut [f64],
+    ) -> Result<(), FitError> {
+        self.write(prompt, response, out)
     }
 }
 

@@ -44,7 +44,6 @@ mod features;
 mod finite;
 mod groups;
 mod item_scores;
-mod lbfgs;
 mod linear_estimate;
 mod logistic_kernel;
 mod low_rank;

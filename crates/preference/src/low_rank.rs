@@ -18,7 +18,6 @@ use crate::candidates::Candidates;
 use crate::cells::{CellKey, Cells};
 use crate::config::LogisticConfig;
 use crate::embedding::Embedding;
-use crate::lbfgs::minimize_smooth;
 use crate::low_rank_loss::{LowRankLoss, Ridges};
 use crate::low_rank_model::LowRankModel;
 use crate::newton::Minimum;
@@ -26,7 +25,7 @@ use crate::planes::{Layout, Rows};
 use nalgebra::DVector;
 use nlhf_core::{
     Comparison, FitError, FitEvidence, FitPreference, Fitted, OrderEffect, ResponseId, ScalarError,
-    SeedTree, Stream,
+    SeedTree, Stream, lbfgs,
 };
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
@@ -175,7 +174,7 @@ impl FitPreference for LowRankFit {
         let ridges = self.ridges(&loss.embedding, &rows, &residuals);
         loss.hold(ridges);
         let start = self.with_planes(scores, &mut loss, &rows, ridges.planes);
-        let found = minimize_smooth(|x, g| loss.evaluate(x, g), start, enough);
+        let found = search(&mut loss, start, enough);
         let mut minimum = found.ok_or_else(broken)?;
         if let Kind::Network { features, hidden, seeds } = &self.kind {
             let start = self.unfolded(&minimum, features.dim(), *hidden, *seeds);
@@ -184,13 +183,35 @@ impl FitPreference for LowRankFit {
             loss = LowRankLoss::new(network, layout, &rows, ordered);
             loss.hold(ridges);
             let enough = NETWORK_TOLERANCE * cells.total_weight();
-            let found = minimize_smooth(|x, g| loss.evaluate(x, g), start, enough);
+            let found = search(&mut loss, start, enough);
             minimum = found.ok_or_else(broken)?;
         }
         let model = self.model(&minimum, &candidates);
         let evidence = self.evidence(&minimum, &mut loss, &cells);
         Ok(Fitted { model, evidence })
     }
+}
+
+const MAX_ITERATIONS: usize = 1000;
+
+/// A minimum of the loss from `start` on; `None` if an iterate is not finite.
+fn search(loss: &mut LowRankLoss<'_>, start: DVector<f64>, enough: f64) -> Option<Minimum> {
+    let (mut theta, mut gradient) = (start.clone(), start.clone());
+    let evaluate = |x: &[f64], g: &mut [f64]| {
+        theta.copy_from_slice(x);
+        let value = loss.evaluate(&theta, &mut gradient);
+        g.copy_from_slice(gradient.as_slice());
+        value
+    };
+    let found = lbfgs::minimize(evaluate, start.data.into(), enough, MAX_ITERATIONS)?;
+    Some(Minimum {
+        theta: DVector::from_vec(found.point),
+        gradient_max: found.gradient_max,
+        loss: found.value,
+        iterations: found.iterations,
+        status: found.status,
+        bound_active: false,
+    })
 }
 
 impl LowRankFit {
@@ -201,7 +222,7 @@ impl LowRankFit {
             return Some(theta);
         }
         // At u = v = 0 their gradients vanish.
-        Some(minimize_smooth(|x, g| loss.evaluate(x, g), theta, enough)?.theta)
+        Some(search(loss, theta, enough)?.theta)
     }
 
     /// λ, and cν of the residuals that the scores leave.

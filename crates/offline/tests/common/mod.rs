@@ -1,6 +1,6 @@
 //! What several test files need.
 
-use nlhf_core::{PolicyClass, ProjectionError, Target, UniformPolicy};
+use nlhf_core::{PolicyClass, Projected, ProjectionError, Target, UniformPolicy};
 
 /// The smallest class there is: it only knows the uniform policy.
 pub(crate) struct OnlyUniform;
@@ -14,7 +14,7 @@ impl PolicyClass for OnlyUniform {
         &self,
         _: &[Target<'_>],
         _: Option<&UniformPolicy>,
-    ) -> Result<UniformPolicy, ProjectionError> {
-        Ok(UniformPolicy)
+    ) -> Result<Projected<UniformPolicy>, ProjectionError> {
+        Ok(Projected { policy: UniformPolicy, excess_nats: Some(0.0) })
     }
 }

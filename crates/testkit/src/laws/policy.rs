@@ -18,9 +18,10 @@ use nlhf_core::{
 /// If a law is broken, or the class cannot be fitted to the targets.
 pub fn check_policy_class<C: PolicyClass>(class: &C, targets: &[Target<'_>], tolerance: f64) {
     let project = |targets: &[Target<'_>], warm: Option<&C::Policy>| {
-        class.project(targets, warm).unwrap_or_else(|error| {
+        let projected = class.project(targets, warm).unwrap_or_else(|error| {
             panic!("{} cannot be fitted to {} targets: {error}", class.name(), targets.len())
-        })
+        });
+        projected.policy
     };
     let policy = project(targets, None);
     let played: Vec<_> = targets.iter().map(|target| policy.distribution(target.menu)).collect();
