@@ -20,7 +20,8 @@
 //! [`MaximalEntropyWinner`] finds what equilibria converge to as η → ∞: the unregularized equilibrium
 //! that is nearest to the references, with its support proved. [`VersionSpaceGame`] finds the policies
 //! that hold against every preference of a set. [`EquilibriumPath`] follows the
-//! equilibrium in η and reports where the support changes.
+//! equilibrium in η and reports where the support changes. [`in_class`] looks for the best policies that a policy class can
+//! play.
 //!
 //! ```
 //! use nlhf_core::{DenseGame, Eta, NashSolver, Profile, RegularizedGame, Status};
@@ -47,6 +48,7 @@ mod automatic;
 mod batch;
 mod closed_form;
 mod continuation;
+pub mod in_class;
 mod krylov;
 mod low_rank;
 mod lu;
