@@ -3,6 +3,10 @@
 //! | class | policy | for |
 //! |---|---|---|
 //! | [`TabularClass`] | [`TabularPolicy`] | known prompts and candidates: keeps every target exactly |
+//! | [`MixtureClass`] | [`MixturePolicy`] | the best mixture of given policies; averages and ensembles |
+//! | [`NeuralClass`] | [`NeuralPolicy`] | unseen prompts and candidates: a score of features with one hidden layer over a base policy |
+//!
+//! [`project_by_gradient`] makes a class of any policy with parameters and gradients.
 //!
 //! The learners reach a class only through [`nlhf_core::PolicyClass`]; a class of a third party has
 //! the same rights as these.
@@ -20,6 +24,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod by_gradient;
+mod failure;
+mod mixture;
+mod neural;
+mod shares;
 mod tabular;
 
+pub use by_gradient::project_by_gradient;
+pub use failure::ProjectionFailure;
+pub use mixture::{MixtureClass, MixtureError, MixturePolicy};
+pub use neural::{NeuralClass, NeuralConfig, NeuralError, NeuralParameters, NeuralPolicy};
 pub use tabular::{TabularClass, TabularPolicy};

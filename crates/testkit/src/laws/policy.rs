@@ -1,124 +1,242 @@
-//! The laws of [`Policy`] and [`PolicyClass`].
+//! The laws of [`PolicyClass`].
+//!
+//! ```text
+//! d(π) = Σ_x ω_x KL(t_x ‖ π(· | x)) / Σ_x ω_x       how far a policy is from the targets (t, ω), in nats
+//! ```
 
 use nlhf_core::{
-    Distribution, Menu, Policy, PolicyClass, ProjectionError, SeedTree, Stream, Target,
+    Distribution, Menu, Policy, PolicyClass, Projected, ProjectionError, Target, Weight,
 };
 
 /// Checks the laws of a policy class on the given targets, one a prompt.
 ///
-/// * The projected policy has one entry a response, and they sum to one.
-/// * Projecting twice, or from a warm start, gives the same: to the last bit, and within `tolerance`.
-/// * The order of the targets does not matter, and projecting what a projected policy plays gives
-///   that policy again: within `tolerance`, in total variation on every menu.
+/// * Total: also targets that all have weight zero, or all their mass on one response, menus of one candidate, an empty
+///   list and two targets of a prompt (or [`ProjectionError::DuplicatePrompt`]) are projected onto a policy with one entry a response.
+/// * Deterministic: projecting again gives the same to the last bit. The order of the targets does not matter.
+/// * A warm start is never nearer to the targets than what comes of it, and what a member plays gives that member again if it
+///   is the start.
+/// * Where [`Projected::excess_nats`] is known it is not negative, and no member that the suite comes by is nearer by more.
+///   Hence cold starts are idempotent too, and warm starts do not matter, up to what the bounds leave open.
 /// * A target of the wrong length is [`ProjectionError::Shape`].
 ///
-/// `tolerance` is that of the class: 0 for an exact one.
+/// `rivals` are members of the class to start from and to hold against the projection; there may be none. `tolerance` is that of the
+/// class, in total variation and in nats: 0 for an exact one.
 ///
 /// # Panics
 /// If a law is broken, or the class cannot be fitted to the targets.
-pub fn check_policy_class<C: PolicyClass>(class: &C, targets: &[Target<'_>], tolerance: f64) {
-    let project = |targets: &[Target<'_>], warm: Option<&C::Policy>| {
-        let projected = class.project(targets, warm).unwrap_or_else(|error| {
-            panic!("{} cannot be fitted to {} targets: {error}", class.name(), targets.len())
+pub fn check_policy_class<C: PolicyClass>(
+    class: &C,
+    targets: &[Target<'_>],
+    rivals: &[C::Policy],
+    tolerance: f64,
+) {
+    let suite = Suite { class, rivals, tolerance };
+    let cold = suite.project("a cold start", targets, None);
+    let certain: Vec<_> = targets.iter().map(certain).collect();
+    let sharp = suite.project("targets without doubt", &certain, None).policy;
+    suite.check_deterministic(targets, &cold.policy);
+    suite.check_total(targets, &certain);
+    suite.check_starts(targets, &cold, &sharp);
+    suite.check_idempotence(targets, &cold.policy, "what was projected");
+    for rival in rivals {
+        suite.check_idempotence(targets, rival, "a rival");
+    }
+    suite.check_shape(targets);
+}
+
+struct Suite<'a, C: PolicyClass> {
+    class: &'a C,
+    rivals: &'a [C::Policy],
+    tolerance: f64,
+}
+
+impl<C: PolicyClass> Suite<'_, C> {
+    /// Projects, and checks what must hold of each projection by itself.
+    fn project(
+        &self,
+        what: &str,
+        targets: &[Target<'_>],
+        warm: Option<&C::Policy>,
+    ) -> Projected<C::Policy> {
+        let name = self.class.name();
+        let projected = self.class.project(targets, warm).unwrap_or_else(|error| {
+            panic!("{what}: {name} cannot be fitted to {} targets: {error:?}", targets.len())
         });
-        projected.policy
-    };
-    let policy = project(targets, None);
-    let played: Vec<_> = targets.iter().map(|target| policy.distribution(target.menu)).collect();
-    for (target, distribution) in targets.iter().zip(&played) {
-        assert_eq!(distribution.len(), target.menu.len(), "entries on {:?}", target.menu);
-        let total: f64 = distribution.probabilities().iter().sum();
-        assert!((total - 1.0).abs() <= 1e-9, "sum of probabilities {total} on {:?}", target.menu);
+        for target in targets {
+            assert_distribution(what, &projected.policy, target.menu);
+        }
+        if let Some(excess) = projected.excess_nats {
+            assert!(excess >= 0.0, "{what}: an excess is at least 0, but {name} says {excess}");
+            let reached = mean_kl(targets, &projected.policy);
+            for rival in self.rivals {
+                self.assert_not_nearer(what, "a rival", mean_kl(targets, rival), reached, excess);
+            }
+        }
+        projected
     }
-    let assert_same = |what: &str, other: &C::Policy, tolerance: f64| {
-        for (target, expected) in targets.iter().zip(&played) {
-            let distance = total_variation(&other.distribution(target.menu), expected);
+
+    /// No other member is nearer by more than the excess.
+    fn assert_not_nearer(&self, what: &str, other: &str, nearer: f64, reached: f64, excess: f64) {
+        let limit = nearer + excess + self.tolerance;
+        assert!(
+            reached <= limit,
+            "{what}: {reached} nats from the targets with an excess of {excess:e}, but {other} is at {nearer}"
+        );
+    }
+
+    fn assert_same(&self, what: &str, targets: &[Target<'_>], one: &C::Policy, other: &C::Policy) {
+        for target in targets {
             let at = target.menu.prompt();
-            assert!(distance <= tolerance, "{what}: moved by {distance:e} on {at:?}");
+            let (p, q) = (one.distribution(target.menu), other.distribution(target.menu));
+            let distance = total_variation(&p, &q);
+            assert!(distance <= self.tolerance, "{what}: moved by {distance:e} on {at:?}");
         }
-    };
-    let again = project(targets, None);
-    for (target, expected) in targets.iter().zip(&played) {
-        let got = again.distribution(target.menu);
-        assert!(got == *expected, "projecting twice: {got:?}, before {expected:?}");
     }
-    assert_same("a warm start", &project(targets, Some(&policy)), tolerance);
-    let reversed: Vec<_> = targets.iter().rev().cloned().collect();
-    assert_same("reversed targets", &project(&reversed, None), tolerance);
-    let fixed: Vec<_> = targets
-        .iter()
-        .zip(&played)
-        .map(|(target, played)| Target { distribution: played.clone(), ..target.clone() })
-        .collect();
-    assert_same("idempotence", &project(&fixed, None), tolerance);
-    if let Some(target) = targets.first() {
-        let distribution = Distribution::uniform(target.menu.len() + 1);
-        let wrong = Target { distribution, ..target.clone() };
-        let refused = matches!(class.project(&[wrong], None), Err(ProjectionError::Shape { .. }));
-        assert!(refused, "{} takes a target that is longer than its menu", class.name());
+
+    fn check_deterministic(&self, targets: &[Target<'_>], cold: &C::Policy) {
+        let again = self.project("projecting twice", targets, None).policy;
+        for target in targets {
+            let (got, expected) = (again.distribution(target.menu), cold.distribution(target.menu));
+            assert!(got == expected, "projecting twice: {got:?}, before {expected:?}");
+        }
+        let reversed: Vec<_> = targets.iter().rev().cloned().collect();
+        let other = self.project("reversed targets", &reversed, None).policy;
+        self.assert_same("reversed targets", targets, &other, cold);
+    }
+
+    fn check_total(&self, targets: &[Target<'_>], certain: &[Target<'_>]) {
+        let nobody = self.project("no targets", &[], None).policy;
+        for target in targets {
+            assert_distribution("no targets", &nobody, target.menu);
+        }
+        let weightless: Vec<_> =
+            targets.iter().map(|t| Target { weight: Weight::ZERO, ..t.clone() }).collect();
+        let _ = self.project("weights of zero", &weightless, None);
+        let mut some = targets.to_vec();
+        for target in some.iter_mut().step_by(2) {
+            target.weight = Weight::ZERO;
+        }
+        let _ = self.project("some weights of zero", &some, None);
+        let choices: Vec<_> = certain
+            .iter()
+            .map(|target| {
+                let only = likeliest(&target.distribution);
+                (target.menu.prompt(), &target.menu.responses()[only..=only])
+            })
+            .collect();
+        let single: Vec<_> = choices
+            .iter()
+            .map(|&(prompt, response)| Target {
+                menu: Menu::new(prompt, response).expect("one response is a menu"),
+                distribution: Distribution::uniform(1),
+                weight: Weight::ONE,
+            })
+            .collect();
+        let _ = self.project("one candidate", &single, None);
+        self.check_duplicates(targets, certain);
+    }
+
+    /// Targets of one prompt that contradict one another: refused in any order, or taken in any order.
+    fn check_duplicates(&self, targets: &[Target<'_>], certain: &[Target<'_>]) {
+        if targets.is_empty() {
+            return;
+        }
+        let both: Vec<_> = targets.iter().chain(certain).cloned().collect();
+        let reversed: Vec<_> = both.iter().rev().cloned().collect();
+        let refused = [&both, &reversed].map(|targets| {
+            let outcome = self.class.project(targets, None);
+            matches!(outcome, Err(ProjectionError::DuplicatePrompt { .. }))
+        });
+        assert!(refused[0] == refused[1], "two targets a prompt: refused in one order only");
+        if !refused[0] {
+            let one = self.project("two targets a prompt", &both, None).policy;
+            let other = self.project("two targets a prompt", &reversed, None).policy;
+            self.assert_same("two targets a prompt, reversed", targets, &one, &other);
+        }
+    }
+
+    /// From every start: no farther than it, and no nearer than the others by more than they say.
+    fn check_starts(&self, targets: &[Target<'_>], cold: &Projected<C::Policy>, sharp: &C::Policy) {
+        let starts = [&cold.policy, sharp].into_iter().chain(self.rivals);
+        let reached_cold = mean_kl(targets, &cold.policy);
+        for start in starts {
+            let warm = self.project("a warm start", targets, Some(start));
+            let (before, after) = (mean_kl(targets, start), mean_kl(targets, &warm.policy));
+            assert!(
+                after <= before + self.tolerance,
+                "a warm start: {before} nats from the targets, and {after} after projecting"
+            );
+            if let Some(excess) = cold.excess_nats {
+                self.assert_not_nearer("a cold start", "a warm one", after, reached_cold, excess);
+                self.assert_not_nearer("a cold start", "a start", before, reached_cold, excess);
+            }
+            if let Some(excess) = warm.excess_nats {
+                self.assert_not_nearer("a warm start", "a cold one", reached_cold, after, excess);
+            }
+        }
+    }
+
+    fn check_idempotence(&self, targets: &[Target<'_>], member: &C::Policy, what: &str) {
+        let played: Vec<_> = targets
+            .iter()
+            .map(|t| Target { distribution: member.distribution(t.menu), ..t.clone() })
+            .collect();
+        let warm = self.project("idempotence", &played, Some(member)).policy;
+        let counted: Vec<_> = played.iter().filter(|t| t.weight.get() > 0.0).cloned().collect();
+        self.assert_same(&format!("idempotence of {what}"), &counted, &warm, member);
+        let cold = self.project("idempotence from a cold start", &played, None);
+        if let Some(excess) = cold.excess_nats {
+            let reached = mean_kl(&played, &cold.policy);
+            self.assert_not_nearer("idempotence from a cold start", what, 0.0, reached, excess);
+        }
+    }
+
+    fn check_shape(&self, targets: &[Target<'_>]) {
+        let Some(last) = targets.last() else { return };
+        let n = last.menu.len();
+        for wrong in [Some(n + 1), (n > 1).then(|| n - 1)].into_iter().flatten() {
+            let mut given = targets.to_vec();
+            let place = given.last_mut().expect("there is a last target");
+            place.distribution = Distribution::uniform(wrong);
+            let refused =
+                matches!(self.class.project(&given, None), Err(ProjectionError::Shape { .. }));
+            let name = self.class.name();
+            assert!(refused, "{name} takes a target of {wrong} entries on a menu of {n}");
+        }
     }
 }
 
-/// Checks that samples of a policy follow its distribution on `menu`.
-///
-/// * What is drawn is in the menu and never of probability zero.
-/// * The same seed draws the same.
-/// * Pearson's χ² over 20 000 draws stays below its quantile of about 1 − 3e-7; responses expected less
-///   than 10 times count together.
-///
-/// # Panics
-/// If a law is broken, with the numbers that break it.
-pub fn check_policy_sampling<P: Policy + ?Sized>(policy: &P, menu: Menu<'_>, seeds: SeedTree) {
-    const DRAWS: usize = 20_000;
-    let draw = |n: usize| -> Vec<usize> {
-        let rng = &mut seeds.rng(Stream::Responses, 0);
-        let draw = |_| {
-            let response = policy.sample(menu, rng);
-            let position = menu.responses().iter().position(|r| *r == response);
-            position.unwrap_or_else(|| panic!("{response:?} was drawn, but is not in {menu:?}"))
-        };
-        (0..n).map(draw).collect()
-    };
-    let drawn = draw(DRAWS);
-    assert_eq!(draw(100), drawn[..100], "the same seed draws the same");
-    let probabilities = policy.distribution(menu).probabilities();
-    let mut counts = vec![0.0; menu.len()];
-    for position in drawn {
-        counts[position] += 1.0;
-    }
-    let (mut pooled_count, mut pooled_expected) = (0.0, 0.0);
-    let (mut statistic, mut cells) = (0.0, 0);
-    let mut add = |count: f64, expected: f64| {
-        statistic += (count - expected).powi(2) / expected;
-        cells += 1;
-    };
-    for (position, (&count, p)) in counts.iter().zip(&probabilities).enumerate() {
-        let expected = p * DRAWS as f64;
-        assert!(*p > 0.0 || count == 0.0, "entry {position} has probability 0, but was drawn");
-        if expected >= 10.0 {
-            add(count, expected);
-        } else {
-            pooled_count += count;
-            pooled_expected += expected;
-        }
-    }
-    if pooled_expected >= 1e-3 {
-        add(pooled_count, pooled_expected);
-    } else {
-        assert!(pooled_count <= 1.0, "responses of total expectation {pooled_expected} were drawn");
-    }
-    let limit = chi_square_limit(f64::from(cells - 1));
-    assert!(statistic <= limit, "chi-square {statistic} over {cells} cells, at most {limit}");
+fn assert_distribution(what: &str, policy: &dyn Policy, menu: Menu<'_>) {
+    let distribution = policy.distribution(menu);
+    assert_eq!(distribution.len(), menu.len(), "{what}: entries on {menu:?}");
+    let total: f64 = distribution.probabilities().iter().sum();
+    assert!((total - 1.0).abs() <= 1e-9, "{what}: probabilities that sum to {total} on {menu:?}");
 }
 
-/// The quantile of χ² at five standard deviations, by Wilson and Hilferty's cube (1931); the 20 more
-/// leave room where a pooled cell expects little.
-fn chi_square_limit(freedom: f64) -> f64 {
-    if freedom < 1.0 {
-        return 1e-6;
-    }
-    let spread = 2.0 / (9.0 * freedom);
-    freedom * (1.0 - spread + 5.0 * spread.sqrt()).powi(3) + 20.0
+/// The weighted mean of `KL(target ‖ policy)` in nats, 0 without weight.
+fn mean_kl(targets: &[Target<'_>], policy: &dyn Policy) -> f64 {
+    let counted = || targets.iter().filter(|target| target.weight.get() > 0.0);
+    // Shares of the largest weight, so that no sum of weights overflows.
+    let largest = counted().map(|target| target.weight.get()).fold(0.0, f64::max);
+    let share = |target: &Target<'_>| target.weight.get() / largest;
+    let total: f64 = counted().map(share).sum();
+    let kl = |target: &Target<'_>| target.distribution.kl_nats(&policy.distribution(target.menu));
+    counted().map(|target| share(target) / total * kl(target)).sum()
+}
+
+/// All mass on the likeliest response: a target that a class can play wherever it can play the given one.
+fn certain<'a>(target: &Target<'a>) -> Target<'a> {
+    let only = likeliest(&target.distribution);
+    let mut masses = vec![0.0; target.distribution.len()];
+    masses[only] = 1.0;
+    let distribution = Distribution::from_masses(&masses).expect("one mass is positive");
+    Target { distribution, ..target.clone() }
+}
+
+fn likeliest(distribution: &Distribution) -> usize {
+    let logs = distribution.log_probabilities();
+    let better = |best: usize, at: usize| if logs[at] > logs[best] { at } else { best };
+    (0..logs.len()).fold(0, better)
 }
 
 fn total_variation(p: &Distribution, q: &Distribution) -> f64 {
@@ -128,40 +246,4 @@ fn total_variation(p: &Distribution, q: &Distribution) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use nlhf_core::{PromptId, ResponseId};
-    use rand::Rng;
-
-    /// Says that it is uniform, but draws the first response twice as often where it cheats.
-    struct Loaded {
-        cheats: bool,
-    }
-
-    impl Policy for Loaded {
-        fn distribution(&self, menu: Menu<'_>) -> Distribution {
-            Distribution::uniform(menu.len())
-        }
-
-        fn sample(&self, menu: Menu<'_>, rng: &mut dyn Rng) -> ResponseId {
-            let n = menu.len() + usize::from(self.cheats);
-            let drawn = Distribution::uniform(n).sample(rng);
-            menu.responses()[drawn % menu.len()]
-        }
-    }
-
-    #[test]
-    fn loaded_dice_are_found_out() {
-        for n in [1, 2, 6, 40] {
-            let responses: Vec<_> = (0..n).map(ResponseId::from_index).collect();
-            let menu = Menu::new(PromptId::new(0), &responses).unwrap();
-            let passes = |cheats| {
-                let check = || check_policy_sampling(&Loaded { cheats }, menu, SeedTree::new(9));
-                std::panic::catch_unwind(check).is_ok()
-            };
-            assert!(passes(false));
-            // One response of one can only be drawn; one of 40, drawn twice as often, shows too.
-            assert_eq!(passes(true), n == 1, "{n} responses");
-        }
-    }
-}
+mod tests;
