@@ -3,6 +3,7 @@
 //! | class | policy | for |
 //! |---|---|---|
 //! | [`TabularClass`] | [`TabularPolicy`] | known prompts and candidates: keeps every target exactly |
+//! | [`LogLinearClass`] | [`LogLinearPolicy`] | features: scores what was never seen; convex, with a bound on what is left |
 //!
 //! The learners reach a class only through [`nlhf_core::PolicyClass`]; a class of a third party has
 //! the same rights as these.
@@ -20,6 +21,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod log_linear;
 mod tabular;
 
+pub use log_linear::{
+    LogLinearClass, LogLinearConfig, LogLinearError, LogLinearFit, LogLinearParameters,
+    LogLinearPolicy,
+};
 pub use tabular::{TabularClass, TabularPolicy};
