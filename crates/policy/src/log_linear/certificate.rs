@@ -18,7 +18,7 @@
 
 use super::ball::{dot, norm};
 use super::curvature::Curvature;
-use super::design::{Design, Loss};
+use super::design::{Block, Design, Loss, UNIT};
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
@@ -52,11 +52,11 @@ pub(super) fn cheap(design: &Design, theta: &[f64], loss: &Loss, radius: f64) ->
     let frank_wolfe = dot(&loss.gradient, theta)
         + radius * norm(&loss.gradient)
         + 2.0 * radius * norm(&design.largest) * slack;
-    let value = loss.value + design.score_rounding(theta) * super::design::UNIT;
+    let value = loss.value + design.score_rounding(theta) * UNIT;
     frank_wolfe.min(value).max(0.0)
 }
 
-fn range(blocks: &[&super::design::Block], direction: &[f64]) -> f64 {
+fn range(blocks: &[&Block], direction: &[f64]) -> f64 {
     let ranges: Vec<f64> = blocks.par_iter().map(|block| block.range(direction)).collect();
     ranges.into_iter().fold(0.0, f64::max)
 }
@@ -94,8 +94,8 @@ fn curved(
         .filter(|&k| fade * spectrum.values[k] + lift <= FLAT * fade * most)
         .collect();
     let shares = spectrum.vectors.tr_mul(&rest);
-    let (mut bound, mut faded) =
-        (0.5 * multiplier * (radius * radius - dot(theta, theta)).max(0.0), 1.0);
+    let room = radius * radius - dot(theta, theta) + 8.0 * UNIT * radius * radius;
+    let (mut bound, mut faded) = (0.5 * multiplier * room.max(0.0), 1.0);
     if !flat.is_empty() {
         let basis = DMatrix::from_columns(
             &flat.iter().map(|&k| spectrum.vectors.column(k)).collect::<Vec<_>>(),

@@ -21,6 +21,8 @@ pub(super) struct Curvature<'a> {
     /// Where it was taken.
     pub(super) at: Vec<f64>,
     /// H in scaled coordinates.
+    sampled: DMatrix<f64>,
+    /// The same with what steps over all targets told of it.
     pub(super) matrix: DMatrix<f64>,
     spectrum: OnceLock<Spectrum>,
 }
@@ -53,13 +55,31 @@ impl<'a> Curvature<'a> {
             matrix += part;
         }
         let matrix = (&matrix + matrix.transpose()) * (0.5 / share);
-        Self { blocks, share, at: theta.to_vec(), matrix, spectrum: OnceLock::new() }
+        let (at, sampled) = (theta.to_vec(), matrix.clone());
+        Self { blocks, share, at, sampled, matrix, spectrum: OnceLock::new() }
+    }
+
+    /// The update of Broyden, Fletcher, Goldfarb and Shanno (1970): H becomes right along a step.
+    pub(super) fn learn(&mut self, scales: &[f64], points: [&[f64]; 2], gradients: [&[f64]; 2]) {
+        let scales = DVector::from_column_slice(scales);
+        let difference = |[from, to]: [&[f64]; 2]| {
+            DVector::from_iterator(from.len(), to.iter().zip(from).map(|(to, from)| to - from))
+        };
+        let step = difference(points).component_mul(&scales);
+        let change = difference(gradients).component_div(&scales);
+        let foretold = &self.matrix * &step;
+        let (curved, foreseen) = (change.dot(&step), foretold.dot(&step));
+        // Otherwise rounding speaks.
+        if curved > 0.1 * foreseen && curved < 10.0 * foreseen {
+            self.matrix.ger(1.0 / curved, &change, &change, 1.0);
+            self.matrix.ger(-1.0 / foreseen, &foretold, &foretold, 1.0);
+        }
     }
 
     pub(super) fn spectrum(&self) -> &Spectrum {
         self.spectrum.get_or_init(|| {
             let SymmetricEigen { eigenvalues, eigenvectors } =
-                self.matrix.clone().symmetric_eigen();
+                self.sampled.clone().symmetric_eigen();
             Spectrum { values: eigenvalues, vectors: eigenvectors }
         })
     }
@@ -70,6 +90,7 @@ fn deviations(block: &Block, played: &[f64], scales: &[f64]) -> DMatrix<f64> {
     let dim = scales.len();
     let mut out = DMatrix::zeros(dim, played.len());
     let columns = out.as_mut_slice();
+    let inverse: Vec<f64> = scales.iter().map(|scale| 1.0 / scale).collect();
     let mut mean = vec![0.0; dim];
     let mut start = 0;
     for (&end, weight) in block.ends.iter().zip(&block.weights) {
@@ -83,8 +104,8 @@ fn deviations(block: &Block, played: &[f64], scales: &[f64]) -> DMatrix<f64> {
         let columns = columns[start * dim..end * dim].chunks_exact_mut(dim);
         for ((column, row), p) in columns.zip(rows.chunks_exact(dim)).zip(&played[start..end]) {
             let root = (weight * p).sqrt();
-            for (((out, x), mean), scale) in column.iter_mut().zip(row).zip(&mean).zip(scales) {
-                *out = root * (x - mean) / scale;
+            for (((out, x), mean), inverse) in column.iter_mut().zip(row).zip(&mean).zip(&inverse) {
+                *out = root * (x - mean) * inverse;
             }
         }
         start = end;

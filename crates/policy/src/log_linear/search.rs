@@ -4,7 +4,8 @@
 //! θ ← θ + α u,  u minimizes ∇f·u + ½ u'Hu over the ball,  α = 1 or what a cubic through both ends says
 //! ```
 //! Without a warm start the minimum over the sample is the start: it is as near as the sample tells, and costs no pass over all
-//! targets. H is taken anew where steps contract badly, and from more targets where that does not help.
+//! targets. What a step over all targets tells about the curvature along it goes into H (BFGS), which halves the steps' contraction. H is
+//! taken anew where they contract badly all the same, and from more targets where that does not help.
 
 use super::LogLinearError;
 use super::ball::{self, Step, dot, norm};
@@ -19,7 +20,7 @@ const SAMPLE: usize = 400;
 /// The minimum over the sample is found to this, in nats: sampling puts it farther from that over all targets.
 const SAMPLE_TOLERANCE: f64 = 1e-6;
 /// What a step must at least reduce the decrease that the model foresees to, for the Hessian to be kept.
-const CONTRACTION: f64 = 0.03;
+const CONTRACTION: f64 = 0.1;
 /// Where the model foresees less than this, in nats, a bad contraction is a fault of the sample and not of the distance.
 const NEAR: f64 = 1e-2;
 
@@ -80,12 +81,18 @@ pub(super) fn minimize(
                 Plan::new(design, model, &point, radius, true)?
             }
         };
-        let bound = certificate::excess(design, &plan.model, &point.theta, &point.loss, radius);
-        let status = if bound.min(cheap) <= tolerance {
+        // What the model foresees is about the least that the bound can be: no need to look at it before.
+        let ends = flat >= 3 || iterations == MAX_ITERATIONS;
+        let mut bound = cheap;
+        if ends || plan.foreseen <= tolerance {
+            let Point { theta, loss, .. } = &point;
+            bound = bound.min(certificate::excess(design, &plan.model, theta, loss, radius));
+        }
+        let status = if bound <= tolerance {
             Some(FitStatus::Converged)
         } else if flat >= 3 {
             Some(FitStatus::Stalled)
-        } else if iterations == MAX_ITERATIONS {
+        } else if ends {
             Some(FitStatus::IterationLimit)
         } else {
             None
@@ -97,12 +104,17 @@ pub(super) fn minimize(
         };
         let Some(next) = next else {
             let status = status.unwrap_or(FitStatus::Stalled);
-            return Ok(Found::new(point, bound.min(cheap), binds, iterations, status));
+            let Point { theta, loss, .. } = &point;
+            bound = bound.min(certificate::excess(design, &plan.model, theta, loss, radius));
+            return Ok(Found::new(point, bound, binds, iterations, status));
         };
         iterations += 1;
         let progress = next.loss.value < point.loss.value - slack(point.loss.value);
         flat = if progress || plan.foreseen < 0.5 * least { 0 } else { flat + 1 };
         least = least.min(plan.foreseen);
+        let mut plan = plan;
+        let gradients = [&point.loss.gradient[..], &next.loss.gradient];
+        plan.model.learn(&design.scales, [&point.theta, &next.theta], gradients);
         point = next;
         kept = Some(plan);
     }

@@ -33,7 +33,9 @@ proptest! {
         let config = LogLinearConfig::default().with_max_norm(radius);
         let rough = fit(&class(drawn(dim, seed), config.with_tolerance_nats(tolerance)), &targets);
         let best = fit(&class(drawn(dim, seed), config.with_tolerance_nats(0.0)), &targets);
-        prop_assert!(best.kl_nats >= rough.kl_nats - rough.excess_nats, "{:?} {:?}", rough, best);
+        // Both means are rounded themselves.
+        let rounding = 4.0 * f64::EPSILON * (1.0 + rough.kl_nats);
+        prop_assert!(best.kl_nats >= rough.kl_nats - rough.excess_nats - rounding, "{:?} {:?}", rough, best);
         prop_assert!(best.excess_nats >= 0.0 && rough.excess_nats >= 0.0);
         prop_assert!(rough.norm <= radius && best.excess_nats < 1e-9, "{:?}", best);
         prop_assert!((rough.kl_nats - mean_kl(&targets, &rough.policy)).abs() < 1e-12);
