@@ -3,6 +3,7 @@
 //! | class | policy | for |
 //! |---|---|---|
 //! | [`TabularClass`] | [`TabularPolicy`] | known prompts and candidates: keeps every target exactly |
+//! | [`LogLinearClass`] | [`LogLinearPolicy`] | unseen prompts and candidates: a linear score of features over a base policy; convex, with a bound on what is left |
 //! | [`MixtureClass`] | [`MixturePolicy`] | the best mixture of given policies; averages and ensembles |
 //! | [`NeuralClass`] | [`NeuralPolicy`] | unseen prompts and candidates: a score of features with one hidden layer over a base policy |
 //!
@@ -26,6 +27,7 @@
 
 mod by_gradient;
 mod failure;
+mod log_linear;
 mod mixture;
 mod neural;
 mod shares;
@@ -33,6 +35,10 @@ mod tabular;
 
 pub use by_gradient::project_by_gradient;
 pub use failure::ProjectionFailure;
+pub use log_linear::{
+    LogLinearClass, LogLinearConfig, LogLinearError, LogLinearFit, LogLinearParameters,
+    LogLinearPolicy,
+};
 pub use mixture::{MixtureClass, MixtureError, MixturePolicy};
 pub use neural::{NeuralClass, NeuralConfig, NeuralError, NeuralParameters, NeuralPolicy};
 pub use tabular::{TabularClass, TabularPolicy};

@@ -1,0 +1,135 @@
+//! How much nearer to the targets another member of the class could be, at most.
+//!
+//! ```text
+//! f(θ) − f(v) ≤ f(θ)                                                         KL ≥ 0
+//! f(θ) − f(v) ≤ ∇f·θ + R‖∇f‖                                                 Frank and Wolfe: f is convex, ‖v‖ ≤ R
+//! f(θ) − f(v) ≤ λ(R² − ‖θ‖²)/2 + [τ + (1 − τ) log(1 − τ)]/κ²,   τ = κν < 1
+//!     ν² = r'B⁻¹r,  r = ∇f + λθ,  κ = ρ/√β,   any λ ≥ 0
+//! ```
+//! The last is what makes few passes enough: it is quadratic in the gradient, about ν²/2. Along `θ + tu` the third derivative of f
+//! is at most D(u) times the second, D(u) being the largest range of u·φ within a menu (the third moment of a variable is at most its
+//! range times its variance). Hence `f(θ + u) ≥ f(θ) + ∇f·u + u'Hu (e^−D − 1 + D)/D²` (Bach, 2010), to which the ball's
+//! `λ/2 (R² − ‖θ + u‖²) ≥ 0` adds. B is at most H + λI, β its least eigenvalue, `D(u) ≤ ρ‖u‖`, all in features divided by
+//! their scales; minimized over the length of u that is the line above. H may be that of a part of the targets, taken at a point θ₀
+//! from which no score of the part has moved by more than D₀, times e^−D₀.
+//!
+//! Directions in which H is flat to rounding (features that are constant, or sums of others) are left out, for
+//! `2R` times the gradient along them and e^−2Rρ₂ times B, ρ₂ being the range of features along them.
+
+use super::ball::{dot, norm};
+use super::curvature::Curvature;
+use super::design::{Block, Design, Loss, UNIT};
+use nalgebra::{DMatrix, DVector};
+use rayon::prelude::*;
+
+/// Eigenvalues below this, relative to the largest, are those of flat directions.
+const FLAT: f64 = 1e-12;
+
+/// The least of the bounds, with what rounding may have done to it; never negative.
+pub(super) fn excess(
+    design: &Design,
+    curvature: &Curvature<'_>,
+    theta: &[f64],
+    loss: &Loss,
+    radius: f64,
+) -> f64 {
+    let bound = cheap(design, theta, loss, radius);
+    let gradient = &loss.gradient;
+    // The multiplier that is nearest to turning the gradient into zero.
+    let pull = -dot(gradient, theta) / dot(theta, theta).max(f64::MIN_POSITIVE);
+    let moved: Vec<f64> = theta.iter().zip(&curvature.at).map(|(x, y)| x - y).collect();
+    let moved = range(&curvature.blocks, &moved);
+    let mut bound = bound.min(curved(design, curvature, theta, loss, radius, 0.0, moved));
+    if pull > 0.0 {
+        bound = bound.min(curved(design, curvature, theta, loss, radius, pull, moved));
+    }
+    bound
+}
+
+/// The bounds that need no curvature.
+pub(super) fn cheap(design: &Design, theta: &[f64], loss: &Loss, radius: f64) -> f64 {
+    let slack: f64 = design.gradient_rounding(theta, loss).iter().sum();
+    let frank_wolfe = dot(&loss.gradient, theta)
+        + radius * norm(&loss.gradient)
+        + 2.0 * radius * norm(&design.largest) * slack;
+    let value = loss.value + design.score_rounding(theta) * UNIT;
+    frank_wolfe.min(value).max(0.0)
+}
+
+fn range(blocks: &[&Block], direction: &[f64]) -> f64 {
+    let ranges: Vec<f64> = blocks.par_iter().map(|block| block.range(direction)).collect();
+    ranges.into_iter().fold(0.0, f64::max)
+}
+
+/// The third bound at a λ; infinite where it says nothing.
+fn curved(
+    design: &Design,
+    curvature: &Curvature<'_>,
+    theta: &[f64],
+    loss: &Loss,
+    radius: f64,
+    multiplier: f64,
+    moved: f64,
+) -> f64 {
+    let scales = DVector::from_column_slice(&design.scales);
+    let largest_scale = scales.max();
+    let spectrum = curvature.spectrum();
+    // λI in scaled coordinates is at least this.
+    let lift = multiplier / (largest_scale * largest_scale);
+    let fade = (-moved).exp() * curvature.share;
+    let [summing, scoring] = design.gradient_rounding(theta, loss);
+    let rest = DVector::from_iterator(
+        theta.len(),
+        loss.gradient.iter().zip(theta).map(|(g, x)| g + multiplier * x),
+    );
+    let rest = rest.component_div(&scales);
+    // ρ, twice the length of the longest row that there could be.
+    let longest =
+        design.largest.iter().zip(&design.scales).map(|(x, s)| (x / s).powi(2)).sum::<f64>().sqrt();
+    let most = spectrum.values.max().max(0.0);
+    if most <= 0.0 {
+        return f64::INFINITY;
+    }
+    let flat: Vec<usize> = (0..theta.len())
+        .filter(|&k| fade * spectrum.values[k] + lift <= FLAT * fade * most)
+        .collect();
+    let shares = spectrum.vectors.tr_mul(&rest);
+    let room = radius * radius - dot(theta, theta) + 8.0 * UNIT * radius * radius;
+    let (mut bound, mut faded) = (0.5 * multiplier * room.max(0.0), 1.0);
+    if !flat.is_empty() {
+        let basis = DMatrix::from_columns(
+            &flat.iter().map(|&k| spectrum.vectors.column(k)).collect::<Vec<_>>(),
+        );
+        let along = &basis * basis.tr_mul(&rest);
+        let along = along.component_mul(&scales).norm();
+        let range = design.flat_range(&basis);
+        // Scores that are off move the gradient along flat directions by no more than those allow.
+        let off = norm(&design.largest) * summing + range * scoring;
+        bound += 2.0 * radius * (along + off);
+        faded = (-2.0 * radius * range).exp();
+    }
+    let (mut squares, mut least) = (0.0, f64::INFINITY);
+    for k in 0..theta.len() {
+        let value = faded * (fade * spectrum.values[k] + lift);
+        if flat.binary_search(&k).is_err() {
+            squares += shares[k] * shares[k] / value;
+            least = least.min(value);
+        }
+    }
+    if flat.len() == theta.len() {
+        return bound;
+    }
+    let decrement = squares.sqrt() + longest * (summing + scoring) / least.sqrt();
+    let kappa = 2.0 * longest / least.sqrt();
+    let tau = kappa * decrement;
+    if tau < 1.0 { bound + decrement * decrement * half_square(tau) } else { f64::INFINITY }
+}
+
+/// `[τ + (1 − τ) log(1 − τ)]/τ²`, from 1/2 at zero to 1 at one.
+fn half_square(tau: f64) -> f64 {
+    if tau < 1e-3 {
+        // Σ τᵏ/((k + 1)(k + 2)), rounded up.
+        return 0.5 + tau / 6.0 + tau * tau / 11.0;
+    }
+    (tau + (1.0 - tau) * (-tau).ln_1p()) / (tau * tau)
+}

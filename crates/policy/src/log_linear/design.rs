@@ -1,0 +1,398 @@
+//! The targets of a projection as numbers, and the loss over them in one pass.
+//!
+//! ```text
+//! f(θ) = Σ_x ω_x [log Σ_a exp s_a − Σ_a t_a s_a + Σ_a t_a log t_a],   s_a = log base_a + θ·φ_a
+//! ∇f(θ) = Σ_x ω_x Σ_a (π_a − t_a) φ_a                               Σ ω = 1
+//! ```
+//! Features are centered in each menu, which no policy notices and which keeps digits. Blocks of prompts and the order of
+//! their sums are fixed, and prompts are sorted: results depend neither on the number of threads nor on the order of the
+//! targets. A block fits a core's cache: scores and gradient together read the features once.
+
+use super::LogLinearError;
+use nalgebra::{DMatrix, DVector};
+use nlhf_core::{FeatureMap, Policy, ProjectionError, Target};
+use rayon::prelude::*;
+use std::cmp::Ordering;
+
+/// Features of this many prompts and their number make a block: 256 KiB at eight candidates a prompt.
+const PROMPT_FEATURES: usize = 4096;
+
+/// Prompts one after the other, each with those candidates that have features and that the base plays.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    /// Centered features, a row a candidate.
+    pub(super) rows: Vec<f64>,
+    /// Where the rows of each prompt end.
+    pub(super) ends: Vec<usize>,
+    /// ω of each prompt.
+    pub(super) weights: Vec<f64>,
+    /// Σ t log t of each prompt.
+    negentropies: Vec<f64>,
+    log_base: Vec<f64>,
+    targets: Vec<f64>,
+    /// Σ ω KL of prompts where no weights can change anything.
+    fixed_kl: f64,
+    /// Σ ω max |log base|.
+    base_size: f64,
+    /// Largest absolute value and sum of squares of each feature.
+    largest: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+/// All targets.
+#[derive(Debug)]
+pub(super) struct Design {
+    pub(super) dim: usize,
+    pub(super) blocks: Vec<Block>,
+    /// The root of the mean square of each feature; 1 where it is always zero.
+    pub(super) scales: Vec<f64>,
+    /// The largest absolute value of each feature.
+    pub(super) largest: Vec<f64>,
+    fixed_kl: f64,
+    base_size: f64,
+}
+
+/// The loss at one point, over some blocks.
+#[derive(Debug, Clone)]
+pub(super) struct Loss {
+    /// In nats.
+    pub(super) value: f64,
+    pub(super) gradient: Vec<f64>,
+    /// Σ ω Σ |π − t|, which the rounding of the gradient grows with.
+    pub(super) spread: f64,
+}
+
+impl Design {
+    pub(super) fn new(
+        features: &dyn FeatureMap,
+        base: &dyn Policy,
+        targets: &[Target<'_>],
+    ) -> Result<Self, ProjectionError> {
+        let dim = features.dim();
+        for target in targets {
+            let (prompt, required) = (target.menu.prompt(), target.menu.len());
+            let given = target.distribution.len();
+            if required != given {
+                return Err(ProjectionError::Shape { prompt, required, given });
+            }
+        }
+        let mut sorted: Vec<&Target<'_>> =
+            targets.iter().filter(|target| target.weight.get() > 0.0).collect();
+        sorted.sort_by(|a, b| order(a, b));
+        // Divided by the largest first, so that the sum is finite.
+        let most = sorted.iter().map(|target| target.weight.get()).fold(0.0, f64::max);
+        let total: f64 = sorted.iter().map(|target| target.weight.get() / most).sum();
+        let blocks: Vec<Block> = sorted
+            .par_chunks((PROMPT_FEATURES / dim).clamp(1, 256))
+            .map(|targets| {
+                let mut block = Block::new(dim, targets);
+                for target in targets {
+                    block.add(features, base, target, target.weight.get() / most / total)?;
+                }
+                Ok(block)
+            })
+            .collect::<Result<_, ProjectionError>>()?;
+        let mut largest = vec![0.0_f64; dim];
+        let mut squares = vec![0.0; dim];
+        let mut n_rows = 0;
+        for block in &blocks {
+            n_rows += block.targets.len();
+            for k in 0..dim {
+                largest[k] = largest[k].max(block.largest[k]);
+                squares[k] += block.squares[k];
+            }
+        }
+        let scale = |sum: &f64| if *sum > 0.0 { (sum / n_rows as f64).sqrt() } else { 1.0 };
+        Ok(Self {
+            dim,
+            scales: squares.iter().map(scale).collect(),
+            largest,
+            fixed_kl: blocks.iter().map(|block| block.fixed_kl).sum(),
+            base_size: blocks.iter().map(|block| block.base_size).sum(),
+            blocks,
+        })
+    }
+
+    /// Every `stride`-th block.
+    pub(super) fn sample(&self, stride: usize) -> Vec<&Block> {
+        self.blocks.iter().step_by(stride).collect()
+    }
+
+    /// The stride at which blocks hold about `rows` candidates for each feature.
+    pub(super) fn stride(&self, rows: usize) -> usize {
+        let n_rows: usize = self.blocks.iter().map(|block| block.targets.len()).sum();
+        (n_rows / (rows * self.dim)).clamp(1, self.blocks.len().max(1))
+    }
+
+    /// The largest range, within a menu and per unit of θ, of features seen through directions in scaled coordinates.
+    pub(super) fn flat_range(&self, basis: &DMatrix<f64>) -> f64 {
+        let scales = DVector::from_column_slice(&self.scales);
+        let longest = |block: &Block| {
+            let rows = block.rows.chunks_exact(self.dim);
+            let lengths = rows.map(|row| {
+                let row = DVector::from_column_slice(row).component_div(&scales);
+                (basis * basis.tr_mul(&row)).component_mul(&scales).norm()
+            });
+            lengths.fold(0.0, f64::max)
+        };
+        let longest: Vec<f64> = self.blocks.par_iter().map(longest).collect();
+        2.0 * longest.into_iter().fold(0.0, f64::max)
+    }
+
+    /// The loss over blocks, divided by the weight of these.
+    pub(super) fn loss(&self, blocks: &[&Block], theta: &[f64]) -> Loss {
+        let partial: Vec<Loss> = blocks.par_iter().map(|block| block.loss(theta)).collect();
+        let mut loss = Loss { value: 0.0, gradient: vec![0.0; self.dim], spread: 0.0 };
+        for partial in partial {
+            loss.value += partial.value;
+            loss.spread += partial.spread;
+            for (sum, x) in loss.gradient.iter_mut().zip(partial.gradient) {
+                *sum += x;
+            }
+        }
+        if blocks.len() == self.blocks.len() {
+            loss.value = (loss.value + self.fixed_kl).max(0.0);
+        } else {
+            let share = share(blocks);
+            loss.value /= share;
+            loss.spread /= share;
+            for x in &mut loss.gradient {
+                *x /= share;
+            }
+        }
+        loss
+    }
+
+    /// What rounding may have done to the scores and to the loss, in units of 2⁻⁵³. An allowance, not a proof: errors of sums
+    /// are taken to grow like roots.
+    pub(super) fn score_rounding(&self, theta: &[f64]) -> f64 {
+        let size: f64 = theta.iter().zip(&self.largest).map(|(w, x)| (w * x).abs()).sum();
+        2.0 * (((self.dim as f64).sqrt() + 4.0) * size + self.base_size + 8.0)
+    }
+
+    /// What it may have done to each entry of the gradient, per unit of the largest feature.
+    pub(super) fn gradient_rounding(&self, theta: &[f64], loss: &Loss) -> [f64; 2] {
+        let rows = self.blocks.iter().map(|block| block.targets.len()).max().unwrap_or(0);
+        let summing = 4.0 * ((rows + self.blocks.len()) as f64).sqrt() * (loss.spread + 1e-15);
+        [summing * UNIT, self.score_rounding(theta) * UNIT]
+    }
+}
+
+/// The unit of rounding.
+pub(super) const UNIT: f64 = 0.5 * f64::EPSILON;
+
+/// The weight of blocks.
+pub(super) fn share(blocks: &[&Block]) -> f64 {
+    blocks.iter().map(|block| block.weights.iter().sum::<f64>()).sum()
+}
+
+/// By prompt; among several targets of one prompt by whatever tells them apart.
+fn order(a: &Target<'_>, b: &Target<'_>) -> Ordering {
+    let logs = |target: &Target<'_>| {
+        let logs = target.distribution.log_probabilities().iter();
+        logs.map(|x| x.to_bits()).collect::<Vec<u64>>()
+    };
+    a.menu
+        .prompt()
+        .cmp(&b.menu.prompt())
+        .then_with(|| a.menu.responses().cmp(b.menu.responses()))
+        .then_with(|| logs(a).cmp(&logs(b)))
+        .then_with(|| a.weight.get().total_cmp(&b.weight.get()))
+}
+
+impl Block {
+    fn new(dim: usize, targets: &[&Target<'_>]) -> Self {
+        let n_rows = targets.iter().map(|target| target.menu.len()).sum::<usize>();
+        Self {
+            rows: Vec::with_capacity(n_rows * dim),
+            largest: vec![0.0; dim],
+            squares: vec![0.0; dim],
+            ..Self::default()
+        }
+    }
+
+    fn add(
+        &mut self,
+        features: &dyn FeatureMap,
+        base: &dyn Policy,
+        target: &Target<'_>,
+        weight: f64,
+    ) -> Result<(), ProjectionError> {
+        let (menu, dim) = (target.menu, self.largest.len());
+        let prompt = menu.prompt();
+        let played = base.distribution(menu);
+        let (first, start) = (self.targets.len(), self.rows.len());
+        let mut missing = None;
+        for ((&response, &log_base), &log_t) in menu
+            .responses()
+            .iter()
+            .zip(played.log_probabilities())
+            .zip(target.distribution.log_probabilities())
+        {
+            let wanted = log_t > f64::NEG_INFINITY;
+            if log_base == f64::NEG_INFINITY {
+                if wanted {
+                    return Err(LogLinearError::BeyondBase { prompt, response }.into());
+                }
+                continue;
+            }
+            let at = self.rows.len();
+            self.rows.resize(at + dim, 0.0);
+            match features.write(prompt, response, &mut self.rows[at..]) {
+                Ok(()) => {
+                    self.log_base.push(log_base);
+                    self.targets.push(log_t.exp());
+                }
+                Err(error) => {
+                    self.rows.truncate(at);
+                    missing = missing.or(wanted.then_some(error));
+                }
+            }
+        }
+        if self.targets.len() == first {
+            // The base is played, whatever the weights.
+            self.fixed_kl += weight * target.distribution.kl_nats(&played);
+            return Ok(());
+        }
+        if let Some(error) = missing {
+            return Err(ProjectionError::Class { source: Box::new(error) });
+        }
+        center(&mut self.rows[start..], dim);
+        // A target may be off by 1e-9 from summing to one.
+        let mass: f64 = self.targets[first..].iter().sum();
+        for t in &mut self.targets[first..] {
+            *t /= mass;
+        }
+        let mut sum = 0.0;
+        for row in self.rows[start..].chunks_exact(dim) {
+            for ((x, largest), square) in row.iter().zip(&mut self.largest).zip(&mut self.squares) {
+                *largest = largest.max(x.abs());
+                *square += x * x;
+                sum += x * x;
+            }
+        }
+        if !f64::is_finite(sum) {
+            return Err(LogLinearError::Features { prompt }.into());
+        }
+        let wanted = self.targets[first..].iter().filter(|t| **t > 0.0);
+        self.negentropies.push(wanted.map(|t| t * t.ln()).sum());
+        let size = self.log_base[first..].iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+        self.base_size += weight * size;
+        self.weights.push(weight);
+        self.ends.push(self.targets.len());
+        Ok(())
+    }
+
+    /// Writes π of every candidate into `played`; returns `log Σ exp s − Σ t s` of every prompt through `show`.
+    pub(super) fn play(
+        &self,
+        theta: &[f64],
+        played: &mut Vec<f64>,
+        mut show: impl FnMut(usize, f64),
+    ) {
+        let dim = theta.len();
+        played.clear();
+        let rows = self.rows.chunks_exact(dim).zip(&self.log_base);
+        played.extend(rows.map(|(row, log_base)| log_base + dot(row, theta)));
+        let mut start = 0;
+        for (prompt, &end) in self.ends.iter().enumerate() {
+            let scores = &mut played[start..end];
+            let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let (mut sum, mut wanted) = (0.0, 0.0);
+            for (score, t) in scores.iter_mut().zip(&self.targets[start..end]) {
+                let below = *score - most;
+                wanted += t * below;
+                *score = below.exp();
+                sum += *score;
+            }
+            for score in scores {
+                *score /= sum;
+            }
+            show(prompt, sum.ln() - wanted);
+            start = end;
+        }
+    }
+
+    fn loss(&self, theta: &[f64]) -> Loss {
+        let (mut value, mut spread) = (0.0, 0.0);
+        let mut played = Vec::with_capacity(self.targets.len());
+        self.play(theta, &mut played, |prompt, loss| {
+            value += self.weights[prompt] * (loss + self.negentropies[prompt]);
+        });
+        let mut start = 0;
+        for (&end, weight) in self.ends.iter().zip(&self.weights) {
+            for (p, t) in played[start..end].iter_mut().zip(&self.targets[start..end]) {
+                *p = weight * (*p - t);
+                spread += p.abs();
+            }
+            start = end;
+        }
+        let mut gradient = vec![0.0; theta.len()];
+        combine(&self.rows, &played, &mut gradient);
+        Loss { value, gradient, spread }
+    }
+
+    /// The largest range of `θ·φ` within a menu.
+    pub(super) fn range(&self, theta: &[f64]) -> f64 {
+        let scores: Vec<f64> =
+            self.rows.chunks_exact(theta.len()).map(|row| dot(row, theta)).collect();
+        let (mut start, mut range) = (0, 0.0_f64);
+        for &end in &self.ends {
+            let scores = &scores[start..end];
+            let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let least = scores.iter().copied().fold(f64::INFINITY, f64::min);
+            range = range.max(most - least);
+            start = end;
+        }
+        range
+    }
+}
+
+/// Subtracts the mean of the rows from each.
+fn center(rows: &mut [f64], dim: usize) {
+    let n = (rows.len() / dim) as f64;
+    let mut mean = vec![0.0; dim];
+    for row in rows.chunks_exact(dim) {
+        for (mean, x) in mean.iter_mut().zip(row) {
+            *mean += x / n;
+        }
+    }
+    for row in rows.chunks_exact_mut(dim) {
+        for (x, mean) in row.iter_mut().zip(&mean) {
+            *x -= mean;
+        }
+    }
+}
+
+/// Sums at once.
+const LANES: usize = 8;
+
+fn dot(x: &[f64], y: &[f64]) -> f64 {
+    let mut sums = [0.0; LANES];
+    let (x_chunks, y_chunks) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+    let rest: f64 = x_chunks.remainder().iter().zip(y_chunks.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in x_chunks.zip(y_chunks) {
+        for lane in 0..LANES {
+            sums[lane] += x[lane] * y[lane];
+        }
+    }
+    sums.iter().sum::<f64>() + rest
+}
+
+/// `sum += Σ share row`, four rows at a time, so that the sums are loaded once for all.
+fn combine(rows: &[f64], shares: &[f64], sum: &mut [f64]) {
+    let dim = sum.len();
+    let whole = shares.len() / 4 * 4;
+    for (rows, shares) in rows.chunks_exact(4 * dim).zip(shares.chunks_exact(4)) {
+        let (two, others) = rows.split_at(2 * dim);
+        let ((a, b), (c, e)) = (two.split_at(dim), others.split_at(dim));
+        for ((((sum, a), b), c), e) in sum.iter_mut().zip(a).zip(b).zip(c).zip(e) {
+            *sum += shares[0] * a + shares[1] * b + (shares[2] * c + shares[3] * e);
+        }
+    }
+    for (row, share) in rows[whole * dim..].chunks_exact(dim).zip(&shares[whole..]) {
+        for (sum, x) in sum.iter_mut().zip(row) {
+            *sum += share * x;
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The log-linear class: known answers, laws and edges.
+
+mod edges;
+mod instances;
+mod known_answers;
+mod laws;
