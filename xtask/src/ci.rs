@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: every check, cheapest first, stopping at the first that fails.
 //!
-//! All cargo steps use the dev profile, the benches too, so that one set of compiled dependencies
-//! serves them all. In test mode each bench runs once, unmeasured: it is checked that it still runs.
+//! All cargo steps use the dev profile and the whole workspace, the benches too, so that one set of compiled
+//! dependencies serves them all: with other packages they have other features. In test mode each bench runs once, unmeasured: it is checked that it still runs.
 
 use std::env;
 use std::ffi::OsString;
@@ -60,8 +60,9 @@ const STEPS: [Step; 7] = [
             "--locked",
             "--profile",
             "dev",
-            "--package",
-            "nlhf-benches",
+            "--workspace",
+            "--bench",
+            "*",
             "--",
             "--test",
         ]),

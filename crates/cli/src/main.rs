@@ -10,6 +10,7 @@
 )]
 #![allow(clippy::doc_markdown, reason = "doc comments of arguments are shown as help texts")]
 
+mod act;
 mod compare;
 mod contest;
 mod crowd;
@@ -25,6 +26,7 @@ mod offline;
 mod online;
 mod outputs;
 mod path;
+mod policy_class;
 mod progress;
 mod reference;
 mod render;
@@ -49,6 +51,7 @@ Examples:
   nlhf offline comparisons.jsonl --output p.jsonl  learn a policy from your own comparisons
   nlhf evaluate a.jsonl b.jsonl --comparisons heldout.jsonl  which policy wins
   nlhf export policy.jsonl --comparisons pairs.jsonl  pairs with margins for a trainer
+  nlhf act policy.json new.jsonl                 let a saved policy choose among new candidates
   nlhf data comparisons.jsonl                    see what a file holds, and which model fits
   nlhf fit comparisons.jsonl --cv --output m.json  keep the preference model
   nlhf online --candidates c.jsonl --oracle person --labels l.jsonl --budget 100
@@ -85,6 +88,7 @@ enum Command {
     Export(export::ExportArgs),
     Online(Box<online::OnlineArgs>),
     Labels(labels::LabelsArgs),
+    Act(act::ActArgs),
 }
 
 /// How a command that did not fail ended.
@@ -127,6 +131,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Export(args) => export::run(args, &cli.global),
         Command::Online(args) => online::run(args, &cli.global),
         Command::Labels(args) => labels::run(args, &cli.global),
+        Command::Act(args) => act::run(args, &cli.global),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::game::GameArgs;
 use crate::input::{DataArgs, Problem};
 use crate::model::ModelArgs;
+use crate::policy_class::PolicyArgs;
 use crate::{Global, Outcome, outputs, reference};
 use clap::{Args, ValueEnum};
 use nlhf::core::SeedTree;
@@ -25,6 +26,8 @@ pub(crate) struct OfflineArgs {
     data: DataArgs,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
     #[command(flatten)]
     game: GameArgs,
     /// How to guard against what the data leave open
@@ -145,10 +148,13 @@ impl OfflineArgs {
 }
 
 pub(crate) fn run(args: &OfflineArgs, global: &Global) -> anyhow::Result<Outcome> {
-    let wanted = [args.output.as_deref(), args.report.as_deref()];
+    args.policy.check()?;
+    let saved = args.policy.save_policy.as_deref();
+    let wanted = [args.output.as_deref(), args.report.as_deref(), saved];
     outputs::check_distinct(&wanted.into_iter().flatten().collect::<Vec<_>>(), &inputs(args))?;
     let mut output = args.output.as_deref().map(outputs::open).transpose()?;
     let mut report = args.report.as_deref().map(outputs::open).transpose()?;
+    let mut saved = saved.map(outputs::open).transpose()?;
     let mut problem = match &args.apply {
         Some(_) => Problem::load_candidates(&args.data)?,
         None => Problem::load(&args.data, global)?,
@@ -159,7 +165,7 @@ pub(crate) fn run(args: &OfflineArgs, global: &Global) -> anyhow::Result<Outcome
         problem.hold_out(share, SeedTree::new(global.seed))?;
     }
     let reference = reference::load(args.reference.as_deref(), &problem, global)?;
-    let learned = learn::learn(args, global, &problem, reference.as_ref())?;
+    let learned = learn::learn(args, global, &problem, &reference)?;
 
     if let Some(file) = &mut output {
         for prompt in &learned.report.prompts {
@@ -171,7 +177,11 @@ pub(crate) fn run(args: &OfflineArgs, global: &Global) -> anyhow::Result<Outcome
             .map_err(std::io::Error::from)?;
         file.write_all(b"\n")?;
     }
-    for file in [output, report].into_iter().flatten() {
+    if let Some(file) = &mut saved {
+        let over_reference = args.reference.is_some();
+        args.policy.write(file, &problem, over_reference, learned.policy.as_ref())?;
+    }
+    for file in [output, report, saved].into_iter().flatten() {
         file.commit()?;
     }
     if !global.quiet {

@@ -2,6 +2,7 @@
 
 use crate::game::GameArgs;
 use crate::model::ModelArgs;
+use crate::policy_class::PolicyArgs;
 use crate::{Global, Outcome, outputs};
 use clap::{Args, ValueEnum};
 use std::io::Write;
@@ -32,6 +33,8 @@ pub(crate) struct OnlineArgs {
     plan: PlanArgs,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
     #[command(flatten)]
     game: GameArgs,
     /// The policy that the KL term is measured from: a policy file as written by --output [default: uniform]
@@ -73,16 +76,19 @@ is kept; a third time, at once.";
 
 pub(crate) fn run(args: &OnlineArgs, global: &Global) -> anyhow::Result<Outcome> {
     args.judge.check(&args.candidates)?;
+    args.policy.check()?;
     anyhow::ensure!(
         args.model.fitted.is_none(),
         "--fitted learns nothing from what is asked; drop it, or see nlhf offline --apply"
     );
+    let saved = args.policy.save_policy.as_deref();
     let wanted: Vec<&Path> =
-        [&args.output, &args.report].into_iter().filter_map(|path| path.as_deref()).collect();
+        [args.output.as_deref(), args.report.as_deref(), saved].into_iter().flatten().collect();
     let kept = args.judge.labels();
     outputs::check_distinct(&[wanted.as_slice(), kept.as_slice()].concat(), &inputs(args))?;
     let mut output = args.output.as_deref().map(outputs::open).transpose()?;
     let mut report = args.report.as_deref().map(outputs::open).transpose()?;
+    let mut saved = saved.map(outputs::open).transpose()?;
     let asked = candidates::load(args, global)?;
     let learned = learn::learn(args, global, &asked)?;
 
@@ -96,7 +102,11 @@ pub(crate) fn run(args: &OnlineArgs, global: &Global) -> anyhow::Result<Outcome>
             .map_err(std::io::Error::from)?;
         file.write_all(b"\n")?;
     }
-    for file in [output, report].into_iter().flatten() {
+    if let Some(file) = &mut saved {
+        let over_reference = args.reference.is_some();
+        args.policy.write(file, &asked.problem, over_reference, learned.policy.as_ref())?;
+    }
+    for file in [output, report, saved].into_iter().flatten() {
         file.commit()?;
     }
     if !global.quiet {

@@ -7,14 +7,15 @@ use nlhf::core::{Distribution, Policy, PolicyClass, Target, UniformPolicy, Weigh
 use nlhf::data::{Dataset, read_policies};
 use nlhf::policy::TabularClass;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Reads the reference for the problem's menus; prompts that the file does not name get the uniform one.
 pub(crate) fn load(
     path: Option<&Path>,
     problem: &Problem,
     global: &Global,
-) -> anyhow::Result<Box<dyn Policy>> {
-    let Some(path) = path else { return Ok(Box::new(UniformPolicy)) };
+) -> anyhow::Result<Arc<dyn Policy>> {
+    let Some(path) = path else { return Ok(Arc::new(UniformPolicy)) };
     let policies = read(path, &problem.dataset, global)?;
     let known = problem.dataset.menus.iter().zip(policies);
     let targets: Vec<Target<'_>> = known
@@ -22,7 +23,7 @@ pub(crate) fn load(
             policy.map(|distribution| Target { menu, distribution, weight: Weight::ONE })
         })
         .collect();
-    Ok(Box::new(TabularClass.project(&targets, None)?.policy))
+    Ok(Arc::new(TabularClass.project(&targets, None)?.policy))
 }
 
 /// Reads the reference of each menu that the file names, and says how many it does not.

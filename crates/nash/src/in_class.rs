@@ -16,10 +16,13 @@
 
 mod descent;
 mod least_shortfall;
+mod restriction;
 
 pub use least_shortfall::{LeastShortfall, LeastShortfallSolution, PlayedPrompt};
+pub use restriction::{Restriction, restricted};
 
 use nlhf_core::{Menu, ProjectionError, PromptId, RegularizedGame, Weight};
+use serde::{Deserialize, Serialize};
 
 /// The game of one prompt, and how much it counts.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +66,8 @@ impl<'a> ClassGame<'a> {
 }
 
 /// Why a search in a class ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum InClassStatus {
     /// No policy, in the class or not, does better by more than the absolute tolerance: proved by certificates.
     Converged,

@@ -26,6 +26,7 @@ pub enum Pessimism {
 /// | `scale` | probability | which game the preference is played as | |
 /// | `pessimism` | bonus | how the policy guards against what the data leave open | |
 /// | `tolerance` | 1e-10 | largest duality gap that counts as converged, in payoff units | ≥ 0 |
+/// | `in_class_projections` | 30 | projections spent within a policy class that cannot play the equilibria; 0 only projects them | any |
 /// | `held_out_fraction` | 0.1 | rows held out at random where the data name none | [0, 1) |
 /// | `seed` | 0 | decides which rows those are | |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub struct OfflineConfig {
     pub pessimism: Pessimism,
     /// The largest duality gap that counts as converged, in units of the payoff.
     pub tolerance: f64,
+    /// Projections spent at most on what is best within a policy class that cannot play the equilibria.
+    pub in_class_projections: usize,
     /// The share of rows held out at random where the data name none.
     pub held_out_fraction: f64,
     /// Decides which rows those are.
@@ -53,6 +56,7 @@ impl Default for OfflineConfig {
             scale: Scale::Probability,
             pessimism: Pessimism::Bonus,
             tolerance: 1e-10,
+            in_class_projections: 30,
             held_out_fraction: 0.1,
             seed: SeedTree::new(0),
         }
@@ -78,6 +82,13 @@ impl OfflineConfig {
     #[must_use]
     pub fn with_pessimism(mut self, pessimism: Pessimism) -> Self {
         self.pessimism = pessimism;
+        self
+    }
+
+    /// With another limit on the search within a policy class that cannot play the equilibria; 0 only projects them.
+    #[must_use]
+    pub fn with_in_class_projections(mut self, n_projections: usize) -> Self {
+        self.in_class_projections = n_projections;
         self
     }
 

@@ -6,9 +6,10 @@ use crate::version_space::Ensemble;
 use crate::{OfflineConfig, OfflineReport, Pessimism, PromptReport};
 use nlhf_core::{
     Comparison, ConfidenceWidth, Distribution, FitError, FitPreference, GameError, Menu, Menus,
-    NashSolver, Observer, Policy, PolicyClass, ProjectionError, PromptId, SolveError, Target,
-    Weight,
+    NashSolver, Observer, Policy, PolicyClass, Projected, ProjectionError, PromptId, SolveError,
+    Target, Weight,
 };
+use nlhf_nash::in_class::InClassError;
 use nlhf_nash::{Automatic, VersionSpaceError};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -48,6 +49,13 @@ pub enum OfflineEvent {
         done: usize,
         /// All prompts.
         total: usize,
+    },
+    /// So many projections were spent within the policy class, of so many at most.
+    Restricted {
+        /// Spent so far.
+        projections: usize,
+        /// The limit.
+        limit: usize,
     },
 }
 
@@ -103,6 +111,9 @@ pub enum OfflineError {
     /// The policy class cannot take the equilibria.
     #[error("cannot project the equilibria onto the policy class")]
     Project(#[source] ProjectionError),
+    /// The policy class cannot be searched for what is best in it.
+    #[error("cannot find what is best within the policy class")]
+    InClass(#[source] InClassError),
     /// The observer asked to stop.
     #[error("stopped after {done} of {total} prompts")]
     Stopped {
@@ -204,14 +215,14 @@ impl OfflineLearner {
         }
 
         let model = &fitted.model;
-        let (policy, found, version_space) = match self.config.pessimism {
+        let (policy, found, version_space, restriction) = match self.config.pessimism {
             Pessimism::VersionSpace => {
                 let space = model.version_space();
                 let space = space.ok_or(OfflineError::NoVersionSpace { model: fit.name() })?;
                 let ensemble =
                     Ensemble::new(data.menus, model, space, data.reference, &self.config);
                 let mut together = ensemble.solve()?;
-                let policy = project(class, data.menus, &together.prompts)?;
+                let policy = project(class, data.menus, &together.prompts)?.policy;
                 let played: Vec<Distribution> =
                     data.menus.iter().map(|menu| policy.distribution(menu)).collect();
                 let mut both = played.iter().zip(&together.prompts);
@@ -220,11 +231,13 @@ impl OfflineLearner {
                 }
                 // All prompts are one game: there is nothing to report before, and nothing left to stop.
                 let _ = observer.observe(&OfflineEvent::Solved { done: total, total });
-                (policy, together.prompts, Some(together.report))
+                (policy, together.prompts, Some(together.report), None)
             }
             Pessimism::Bonus | Pessimism::None => {
                 let found = self.solve(model, data, observer)?;
-                let policy = project(class, data.menus, &found)?;
+                let projected = project(class, data.menus, &found)?;
+                let (policy, restriction) =
+                    self.restrict(model, data, class, &found, projected, observer)?;
                 let found: Result<Vec<Found>, OfflineError> = found
                     .into_par_iter()
                     .enumerate()
@@ -238,7 +251,7 @@ impl OfflineLearner {
                         self.prompt(model, menu, data.reference).certify(found, played)
                     })
                     .collect();
-                (policy, found?, None)
+                (policy, found?, None, restriction)
             }
         };
         let mut n_comparisons = vec![0; total];
@@ -267,6 +280,7 @@ impl OfflineLearner {
             held_out,
             policy_class: class.name().to_owned(),
             version_space,
+            restriction,
             prompts: prompts.collect(),
         };
         Ok(OfflineResult { model: fitted.model, policy, report })
@@ -297,7 +311,7 @@ impl OfflineLearner {
         Ok(all)
     }
 
-    fn prompt<'a, M>(
+    pub(crate) fn prompt<'a, M>(
         &'a self,
         model: &'a M,
         menu: Menu<'a>,
@@ -337,11 +351,11 @@ fn project<C: PolicyClass>(
     class: &C,
     menus: &Menus,
     found: &[Found],
-) -> Result<C::Policy, OfflineError> {
+) -> Result<Projected<C::Policy>, OfflineError> {
     let target = |(menu, found): (_, &Found)| {
         let distribution = found.policy.clone();
         Target { menu, distribution, weight: Weight::ONE }
     };
     let targets: Vec<Target<'_>> = menus.iter().zip(found).map(target).collect();
-    Ok(class.project(&targets, None).map_err(OfflineError::Project)?.policy)
+    class.project(&targets, None).map_err(OfflineError::Project)
 }

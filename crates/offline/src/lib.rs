@@ -21,6 +21,7 @@ mod evidence;
 mod learner;
 mod repetitions;
 mod report;
+mod restriction;
 mod reward_based;
 mod solving;
 mod version_space;

@@ -2,6 +2,7 @@
 
 use crate::{HeldOut, OfflineConfig};
 use nlhf_core::{Certificate, Distribution, FitEvidence, PromptId, Status};
+use nlhf_nash::in_class::Restriction;
 use serde::{Deserialize, Serialize};
 
 /// One prompt: its policy, how sure that is the equilibrium, and how far it can be from the truth.
@@ -73,6 +74,9 @@ pub struct OfflineReport {
     pub policy_class: String,
     /// All prompts together, in the version-space form.
     pub version_space: Option<VersionSpaceReport>,
+    /// What the policy class costs, in the game that was solved; `None` if it plays every equilibrium, and in the version-space form,
+    /// where equilibria are projected.
+    pub restriction: Option<Restriction>,
     /// The prompts, in the order of the menus.
     pub prompts: Vec<PromptReport>,
 }

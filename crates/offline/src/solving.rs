@@ -94,7 +94,7 @@ impl<M: ConfidenceWidth> PromptGame<'_, M> {
     }
 
     /// The payoffs that are played.
-    fn payoff(&self) -> DenseGame {
+    pub(crate) fn payoff(&self) -> DenseGame {
         match self.config.pessimism {
             Pessimism::Bonus => self.model.pessimistic_game(self.menu, self.config.scale),
             Pessimism::VersionSpace | Pessimism::None => {
@@ -103,11 +103,11 @@ impl<M: ConfidenceWidth> PromptGame<'_, M> {
         }
     }
 
-    fn reference(&self) -> Profile {
+    pub(crate) fn reference(&self) -> Profile {
         Profile::symmetric(self.reference.distribution(self.menu))
     }
 
-    fn regularized<'a>(
+    pub(crate) fn regularized<'a>(
         &self,
         payoff: &'a DenseGame,
         reference: &'a Profile,

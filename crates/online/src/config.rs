@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 /// | `repeats` | true | whether a pair may be asked about again | |
 /// | `returned` | smallest bound | which round's main agent is returned | |
 /// | `tolerance` | 1e-10 | largest duality gap that counts as converged, in payoff units | ≥ 0 |
+/// | `in_class_projections` | 30 | projections spent within a policy class that cannot play the equilibria; 0 only projects them | any |
 /// | `seed` | 0 | decides prompts and responses drawn | |
 ///
 /// Without `repeats` each pair of a prompt is asked about once: for a judge that always says the same, a second answer would
@@ -46,6 +47,8 @@ pub struct OnlineConfig {
     pub returned: Returned,
     /// The largest duality gap that counts as converged, in units of the payoff.
     pub tolerance: f64,
+    /// Projections spent at most on what is best within a policy class that cannot play the equilibria.
+    pub in_class_projections: usize,
     /// Decides which prompts and responses are drawn.
     pub seed: SeedTree,
 }
@@ -85,12 +88,20 @@ impl Default for OnlineConfig {
             repeats: true,
             returned: Returned::SmallestBound,
             tolerance: 1e-10,
+            in_class_projections: 30,
             seed: SeedTree::new(0),
         }
     }
 }
 
 impl OnlineConfig {
+    /// With another limit on the search within a policy class that cannot play the equilibria; 0 only projects them.
+    #[must_use]
+    pub fn with_in_class_projections(mut self, n_projections: usize) -> Self {
+        self.in_class_projections = n_projections;
+        self
+    }
+
     /// With another η.
     #[must_use]
     pub fn with_eta(mut self, eta: Eta) -> Self {

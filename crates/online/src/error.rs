@@ -1,6 +1,7 @@
 //! What stops an online run.
 
 use nlhf_core::{FitError, OracleError, ProjectionError, PromptId, SolveError};
+use nlhf_nash::in_class::InClassError;
 
 /// What stops an online run.
 #[derive(Debug, thiserror::Error)]
@@ -97,4 +98,7 @@ pub enum OnlineError {
     /// The policy class cannot take the equilibria.
     #[error("cannot project the equilibria onto the policy class")]
     Project(#[source] ProjectionError),
+    /// The policy class cannot be searched for what is best in it.
+    #[error("cannot find what is best within the policy class")]
+    InClass(#[source] InClassError),
 }

@@ -197,7 +197,7 @@ impl OnlineLearner {
         let Some(best) = best else {
             return Err(OnlineError::NoLabels { n_queries: run.comparisons.len() });
         };
-        let (policy, prompts) = run.project(&best, class)?;
+        let (policy, restriction, prompts) = run.project(&best, class)?;
         let report = OnlineReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             config: self.config.clone(),
@@ -205,6 +205,7 @@ impl OnlineLearner {
             policy_class: class.name().to_owned(),
             rounds: run.trace,
             best_round: best.round,
+            restriction,
             stopped,
             prompts,
         };

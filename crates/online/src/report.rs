@@ -2,6 +2,7 @@
 
 use crate::OnlineConfig;
 use nlhf_core::{Distribution, FitEvidence, PromptId};
+use nlhf_nash::in_class::Restriction;
 use serde::{Deserialize, Serialize};
 
 /// One round of the trace.
@@ -74,6 +75,8 @@ pub struct OnlineReport {
     pub rounds: Vec<RoundReport>,
     /// The round whose main agent is returned: that with the smallest bound since candidates were last added, or the last.
     pub best_round: u32,
+    /// What the policy class costs in the game of the estimate that is returned; `None` if it plays every equilibrium.
+    pub restriction: Option<Restriction>,
     /// Why the run ended.
     pub stopped: StopReason,
     /// The prompts, in the order of the menus.

@@ -4,9 +4,11 @@ use crate::queries::Queries;
 use crate::round::{Stage, certified};
 use crate::{Agents, OnlineError, OnlineLearner, OnlinePromptReport, Round, RoundReport, Strategy};
 use nlhf_core::{
-    Comparison, ConfidenceWidth, FitEvidence, Menus, Oracle, Policy, PolicyClass, Profile,
-    RegularizedGame, Status, Target, Weight,
+    Comparison, ConfidenceWidth, DenseGame, Eta, FitEvidence, Menu, Menus, Oracle, Policy,
+    PolicyClass, Profile, Projected, RegularizedGame, Status, Target, Weight,
 };
+use nlhf_nash::in_class::{ClassGame, LeastShortfall, Restriction, restricted};
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// The round with the smallest certificate so far.
@@ -181,37 +183,66 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Projects the best main agents onto the class, and recomputes the bounds of what it plays.
+    /// Projects the best main agents onto the class, goes on to what is best within it if it cannot play them, and recomputes
+    /// the bounds of what it plays.
     pub(crate) fn project<M: ConfidenceWidth, C: PolicyClass>(
         &self,
         best: &Best<M>,
         class: &C,
-    ) -> Result<(C::Policy, Vec<OnlinePromptReport>), OnlineError> {
+    ) -> Result<Returning<C::Policy>, OnlineError> {
+        let config = &self.learner.config;
+        let menus: Vec<Menu<'_>> = best.menus.iter().collect();
         let target = |(menu, agents): (_, &Agents)| Target {
             menu,
             distribution: agents.main.clone(),
             weight: Weight::ONE,
         };
-        let targets: Vec<Target<'_>> = best.menus.iter().zip(&best.agents).map(target).collect();
-        let policy = class.project(&targets, None).map_err(OnlineError::Project)?.policy;
-        let config = &self.learner.config;
-        let report = |(menu, reference): (nlhf_core::Menu<'_>, &Profile)| {
-            let regularized = |payoff| {
-                RegularizedGame::new(payoff, reference, config.eta)
-                    .expect("the reference was checked against its menu before the round")
-            };
-            let feared = best.model.pessimistic_game(menu, config.scale);
-            let (row, suboptimality_bound) =
-                certified(&regularized(&feared), policy.distribution(menu));
-            let estimate = best.model.game(menu, config.scale);
+        let targets: Vec<Target<'_>> =
+            menus.iter().copied().zip(&best.agents).map(target).collect();
+        let projected = class.project(&targets, None).map_err(OnlineError::Project)?;
+        let estimates: Vec<DenseGame> =
+            menus.par_iter().map(|menu| best.model.game(*menu, config.scale)).collect();
+        let (mut policy, mut restriction) = (projected.policy, None);
+        let mut all = menus.iter().zip(&best.agents);
+        if !all.all(|(menu, agents)| policy.distribution(*menu) == agents.main) {
+            let games = menus.iter().zip(estimates.iter().zip(best.references.iter()));
+            let games: Result<Vec<ClassGame<'_>>, _> = games
+                .map(|(menu, (payoff, reference))| {
+                    let game = regularized(payoff, reference, config.eta);
+                    ClassGame::new(*menu, game, Weight::ONE)
+                })
+                .collect();
+            let games = games.map_err(OnlineError::InClass)?;
+            let mains: Vec<_> = best.agents.iter().map(|agents| agents.main.clone()).collect();
+            let projected = Projected { policy, excess_nats: projected.excess_nats };
+            let limit = config.in_class_projections;
+            let search = LeastShortfall { max_projections: limit, ..LeastShortfall::default() };
+            let found = restricted(&search, class, &games, &mains, projected, &mut ());
+            let (found, costs) = found.map_err(OnlineError::InClass)?;
+            (policy, restriction) = (found, Some(costs));
+        }
+        let report = |((menu, reference), estimate): ((&Menu<'_>, &Profile), &DenseGame)| {
+            let feared = best.model.pessimistic_game(*menu, config.scale);
+            let feared = regularized(&feared, reference, config.eta);
+            let (row, suboptimality_bound) = certified(&feared, policy.distribution(*menu));
             let profile = Profile::symmetric(row);
-            let duality_gap = regularized(&estimate).certify(&profile).duality_gap;
+            let estimate = regularized(estimate, reference, config.eta);
+            let duality_gap = estimate.certify(&profile).duality_gap;
             let (prompt, policy) = (menu.prompt(), profile.row);
             OnlinePromptReport { prompt, policy, duality_gap, suboptimality_bound }
         };
-        let reports = best.menus.iter().zip(best.references.iter()).map(report).collect();
-        Ok((policy, reports))
+        let prompts = menus.par_iter().zip(best.references.par_iter()).zip(&estimates);
+        let reports = prompts.map(report).collect();
+        Ok((policy, restriction, reports))
     }
+}
+
+/// The policy, what its class costs, and what each prompt's bound is.
+type Returning<P> = (P, Option<Restriction>, Vec<OnlinePromptReport>);
+
+fn regularized<'a>(payoff: &'a DenseGame, reference: &'a Profile, eta: Eta) -> RegularizedGame<'a> {
+    RegularizedGame::new(payoff, reference, eta)
+        .expect("the reference was checked against its menu before the round")
 }
 
 /// The reference on every menu, checked.

@@ -30,6 +30,7 @@ mod failure;
 mod log_linear;
 mod mixture;
 mod neural;
+mod saved;
 mod shares;
 mod tabular;
 
@@ -41,4 +42,5 @@ pub use log_linear::{
 };
 pub use mixture::{MixtureClass, MixtureError, MixturePolicy};
 pub use neural::{NeuralClass, NeuralConfig, NeuralError, NeuralParameters, NeuralPolicy};
+pub use saved::{PolicyParameters, RestoreError};
 pub use tabular::{TabularClass, TabularPolicy};

@@ -87,7 +87,7 @@ pub use low_rank_model::LowRankModel;
 pub use projection::Projection;
 pub use resampling::Cluster;
 pub use sandwich::{LinearInParameters, RobustErrors};
-pub use saved::{FeatureShape, SavedModel, SavedModelError, Surroundings};
+pub use saved::{FeatureShape, SavedFeatures, SavedModel, SavedModelError, Surroundings};
 pub use simulated::SimulatedOracle;
 pub use tabular::{TabularFit, TabularModel};
 pub use win_table::{ItemBeyondTable, WinTable};

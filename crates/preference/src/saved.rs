@@ -19,7 +19,7 @@ use items::{SavedBradleyTerry, SavedContextual, SavedDavidson, SavedTabular};
 use nlhf_core::{PromptId, ResponseId};
 use serde::{Deserialize, Serialize};
 
-pub use features::FeatureShape;
+pub use features::{FeatureShape, SavedFeatures};
 
 /// A model with names in place of ids and without features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,18 +5,20 @@ use crate::Global;
 use crate::input::Problem;
 use crate::model::WithFit;
 use crate::model::file::AlreadyFitted;
+use crate::policy_class::{WithClass, Written};
 use crate::progress::Progress;
 use crate::render::counted;
 use anyhow::{bail, ensure};
 use nlhf::core::{
-    Confidence, ConfidenceWidth, FitPreference, Menus, Policy, PreferenceModel, SeedTree, Weight,
+    Confidence, ConfidenceWidth, FitPreference, Menus, Policy, PolicyClass, PreferenceModel,
+    SeedTree, Weight,
 };
 use nlhf::offline::{
     Baselines, Contest, ContestConfig, ContestData, ContestEvent, Entrant, FittedJudge, Judge,
     JudgeConfig, OfflineConfig, OfflineData, OfflineError, OfflineEvent, OfflineLearner,
     OfflineReport, WinShareFit,
 };
-use nlhf::policy::TabularClass;
+use nlhf::policy::PolicyParameters;
 use nlhf::preference::evidence::{Misfit, misfit};
 use nlhf::preference::{
     AnyModel, Coverage, FiniteClassFit, PairCounts, Play, coverage, evaluate, finite_coverage,
@@ -24,10 +26,13 @@ use nlhf::preference::{
 use std::f64::consts::LN_2;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What was learned, whichever model it was learned with.
 pub(super) struct Learned {
     pub(super) report: OfflineReport,
+    /// What is kept of the policy, if it plays other prompts too.
+    pub(super) policy: Option<PolicyParameters>,
     /// How well the comparisons cover the policy, for classes of preferences that have a formula.
     pub(super) coverage: Option<Coverage>,
     /// How many times the comparisons there are would halve the bound, where few prompts let it be tried.
@@ -46,7 +51,7 @@ pub(super) fn learn(
     args: &OfflineArgs,
     global: &Global,
     problem: &Problem,
-    reference: &dyn Policy,
+    reference: &Arc<dyn Policy>,
 ) -> anyhow::Result<Learned> {
     let learn = Learn { args, global, problem, reference };
     if let Some(path) = &args.apply {
@@ -105,7 +110,7 @@ struct Learn<'a> {
     args: &'a OfflineArgs,
     global: &'a Global,
     problem: &'a Problem,
-    reference: &'a dyn Policy,
+    reference: &'a Arc<dyn Policy>,
 }
 
 impl WithFit for Learn<'_> {
@@ -120,6 +125,31 @@ impl WithFit for Learn<'_> {
     }
 }
 
+/// Learns a policy of whichever class it is called with.
+struct LearnWith<'a, 'b, F, G> {
+    learn: &'a Learn<'b>,
+    fit: &'a F,
+    /// How well the comparisons cover the policy.
+    cover: G,
+}
+
+impl<F, G> WithClass for LearnWith<'_, '_, F, G>
+where
+    F: FitPreference,
+    F::Model: ConfidenceWidth,
+    G: FnOnce(F::Model, &PairCounts, &[Play<'_>]) -> Option<Coverage>,
+{
+    type Output = Learned;
+
+    fn call<C>(self, class: &C) -> anyhow::Result<Learned>
+    where
+        C: PolicyClass,
+        C::Policy: Written,
+    {
+        self.learn.of_class(self.fit, class, self.cover)
+    }
+}
+
 impl Learn<'_> {
     /// Learns; `cover` says how well the comparisons cover the policy.
     fn run<F>(
@@ -131,6 +161,23 @@ impl Learn<'_> {
         F: FitPreference,
         F::Model: ConfidenceWidth,
     {
+        let (problem, seeds) = (self.problem, SeedTree::new(self.global.seed));
+        let with = LearnWith { learn: self, fit, cover };
+        self.args.policy.with_class(problem, self.reference, seeds, with)
+    }
+
+    fn of_class<F, C>(
+        &self,
+        fit: &F,
+        class: &C,
+        cover: impl FnOnce(F::Model, &PairCounts, &[Play<'_>]) -> Option<Coverage>,
+    ) -> anyhow::Result<Learned>
+    where
+        F: FitPreference,
+        F::Model: ConfidenceWidth,
+        C: PolicyClass,
+        C::Policy: Written,
+    {
         let (problem, menus) = (self.problem, &self.problem.dataset.menus);
         let config = OfflineConfig::default()
             .with_eta(self.args.game.eta)
@@ -139,21 +186,24 @@ impl Learn<'_> {
             .with_seed(SeedTree::new(self.global.seed));
         let mut bar = Progress::new(self.global, menus.len() as u64, "prompts");
         let mut watch = |event: &OfflineEvent| {
-            let done = match event {
-                OfflineEvent::Fitted => 0,
-                OfflineEvent::Solved { done, .. } => *done as u64,
-            };
-            bar.update(done, "solving");
+            match event {
+                OfflineEvent::Fitted => bar.update(0, "solving"),
+                OfflineEvent::Solved { done, .. } => bar.update(*done as u64, "solving"),
+                OfflineEvent::Restricted { projections, limit } => {
+                    let says = format!("within the policy class, {projections} of {limit}");
+                    bar.update(menus.len() as u64, says);
+                }
+            }
             ControlFlow::Continue(())
         };
         let data = OfflineData {
             training: problem.training(),
             held_out: &problem.held_out,
             menus,
-            reference: self.reference,
+            reference: &**self.reference,
         };
         let learner = OfflineLearner::new(config)?;
-        let result = match learner.learn(data, fit, &TabularClass, &mut watch) {
+        let result = match learner.learn(data, fit, class, &mut watch) {
             Err(error @ OfflineError::NoVersionSpace { .. }) => {
                 bail!("{error} (--bootstrap N makes an ensemble, --class MODEL.json names a class)")
             }
@@ -165,7 +215,7 @@ impl Learn<'_> {
         let misfit = misfit(&result.model, &counts);
         let candidates: usize = menus.iter().map(|menu| menu.len()).sum();
         let times_to_halve = if self.may_try(candidates) {
-            learner.repetitions_to_halve(data, fit, &TabularClass, &result.report)?
+            learner.repetitions_to_halve(data, fit, class, &result.report)?
         } else {
             None
         };
@@ -180,7 +230,8 @@ impl Learn<'_> {
             });
             cover(result.model, &counts, &plays.collect::<Vec<_>>())
         };
-        Ok(Learned { report: result.report, coverage, times_to_halve, misfit, contest })
+        let policy = result.policy.parameters();
+        Ok(Learned { report: result.report, policy, coverage, times_to_halve, misfit, contest })
     }
 
     /// Whether fitting again is cheap, and a bound follows from the comparisons.
@@ -202,7 +253,7 @@ impl Learn<'_> {
         }
         let (eta, scale) = (report.config.eta, report.config.scale);
         let menus = &problem.dataset.menus;
-        let baselines = Baselines::new(problem.training(), menus, self.reference, eta, scale)?;
+        let baselines = Baselines::new(problem.training(), menus, &**self.reference, eta, scale)?;
         let policies = report.prompts.iter().map(|prompt| prompt.policy.clone()).collect();
         let mut entrants = vec![Entrant { name: "this run".to_owned(), policies }];
         entrants.extend(baselines.learn_all(model)?.into_iter().map(Entrant::from));
@@ -218,8 +269,8 @@ impl Learn<'_> {
             "--baselines needs held-out comparisons of the candidates to judge by, but found none of {}",
             counted(problem.held_out.len(), "row")
         );
-        let data =
-            ContestData { menus: &judged.menus, reference: self.reference, entrants: &entrants };
+        let reference = &**self.reference;
+        let data = ContestData { menus: &judged.menus, reference, entrants: &entrants };
         let config = ContestConfig {
             eta,
             scale,

@@ -6,6 +6,7 @@ use super::{OfflineArgs, PessimismArg};
 use crate::contest;
 use crate::input::Problem;
 use crate::model::ModelKind;
+use crate::policy_class::summary::{saved_step, write_restriction};
 use crate::render::{self, Table, count, counted, number, unit};
 use nlhf::core::{Confidence, ResponseId, Scale};
 use nlhf::offline::Contest;
@@ -60,10 +61,14 @@ fn write_summary(
         count(concentrated.count()),
         counted(n, "prompt")
     )?;
+    if let Some(restriction) = &report.restriction {
+        write_restriction(out, &report.policy_class, restriction, unit(scale))?;
+    }
     writeln!(
         out,
-        "  certificate   every duality gap at most {:.1e}; {} of {} converged",
+        "  certificate   every duality gap at most {:.1e}{}; {} of {} converged",
         report.max_duality_gap(),
+        if report.restriction.is_some() { " as the class plays" } else { "" },
         count(n - report.n_unconverged()),
         count(n)
     )?;
@@ -345,6 +350,7 @@ fn write_next_steps(
                 .to_owned(),
         ),
     }
+    steps.extend(args.policy.save_policy.as_deref().map(saved_step));
     if problem.truth.is_some() {
         steps.push(
             "use your own comparisons: nlhf offline FILE (nlhf offline --help shows the format)"

@@ -4,29 +4,35 @@ use super::OnlineArgs;
 use super::candidates::AskedAbout;
 use super::judges::Started;
 use crate::model::WithFit;
+use crate::policy_class::{WithClass, Written};
 use crate::progress::Progress;
 use crate::{Global, outputs, reference, render};
 use anyhow::anyhow;
 use nlhf::core::{
     ConfidenceWidth, Distribution, FitPreference, Menus, Observer, Oracle, OracleError, Policy,
-    UniformPolicy, suboptimality,
+    PolicyClass, UniformPolicy, suboptimality,
 };
 use nlhf::judge::{Accounting, Asked, LabelStore, StoreError, StoredOracle, read_labels};
 use nlhf::online::{OnlineConfig, OnlineError, OnlineLearner, OnlineReport, Round};
-use nlhf::policy::TabularClass;
+use nlhf::policy::PolicyParameters;
 use nlhf::preference::{AnyModel, SimulatedOracle};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What was learned, whoever was asked and with whichever model.
 pub(super) struct Learned {
     pub(super) report: OnlineReport,
+    /// What is kept of the policy, if it plays other prompts too.
+    pub(super) policy: Option<PolicyParameters>,
     /// What the policy is over.
     pub(super) menus: Menus,
     /// Of each round what the main agent truly loses, where the truth is known.
     pub(super) true_suboptimality: Option<Vec<f64>>,
+    /// What the policy that is returned truly loses, where the truth is known.
+    pub(super) true_of_returned: Option<f64>,
     /// What was asked; nothing of the embedded crowd.
     pub(super) asked: Option<Spent>,
 }
@@ -57,7 +63,7 @@ pub(super) fn learn(
     // A pair that is asked about once has one count; that pairs are chosen by earlier labels still has to be told.
     let most = if config.repeats { config.most_labels() } else { config.most_labels().min(2) };
     let mut started = args.judge.start(asked, global)?;
-    let rounds = Rounds { args, asked, config, learner, reference: &*reference };
+    let rounds = Rounds { args, asked, config, learner, reference: &reference };
     let learn = Learn { global, rounds, started: &mut started };
     let learned = args.model.with_fit(&asked.problem, most, learn);
     if let Some(started) = &mut started {
@@ -78,7 +84,7 @@ struct Rounds<'a> {
     asked: &'a AskedAbout,
     config: OnlineConfig,
     learner: OnlineLearner,
-    reference: &'a dyn Policy,
+    reference: &'a Arc<dyn Policy>,
 }
 
 /// How far the run is, as the bar tells it.
@@ -156,6 +162,30 @@ impl WithFit for Learn<'_> {
     }
 }
 
+/// The rounds with a fit, for a policy of whichever class it is called with.
+struct RoundsWith<'a, 'b, F> {
+    rounds: &'a Rounds<'b>,
+    fit: &'a F,
+    oracle: &'a mut dyn Oracle,
+    watched: &'a RefCell<Watched>,
+}
+
+impl<F> WithClass for RoundsWith<'_, '_, F>
+where
+    F: FitPreference,
+    F::Model: ConfidenceWidth,
+{
+    type Output = Learned;
+
+    fn call<C>(self, class: &C) -> anyhow::Result<Learned>
+    where
+        C: PolicyClass,
+        C::Policy: Written,
+    {
+        self.rounds.of_class(self.fit, class, self.oracle, self.watched)
+    }
+}
+
 impl Rounds<'_> {
     fn run<F>(
         &self,
@@ -167,20 +197,39 @@ impl Rounds<'_> {
         F: FitPreference,
         F::Model: ConfidenceWidth,
     {
+        let with = RoundsWith { rounds: self, fit, oracle, watched };
+        self.args.policy.with_class(&self.asked.problem, self.reference, self.config.seed, with)
+    }
+
+    fn of_class<F, C>(
+        &self,
+        fit: &F,
+        class: &C,
+        oracle: &mut dyn Oracle,
+        watched: &RefCell<Watched>,
+    ) -> anyhow::Result<Learned>
+    where
+        F: FitPreference,
+        F::Model: ConfidenceWidth,
+        C: PolicyClass,
+        C::Policy: Written,
+    {
         let Self { args, asked, config, learner, reference } = self;
         let (eta, scale) = (config.eta, config.scale);
         let stop = outputs::stop_gently();
         let truth = asked.problem.truth.as_ref();
+        let loses = |menus: &Menus, policies: &mut dyn Iterator<Item = &Distribution>| {
+            let of = |(menu, policy): (_, &Distribution)| {
+                let reference = UniformPolicy.distribution(menu);
+                truth
+                    .map_or(0.0, |truth| suboptimality(truth, menu, &reference, eta, scale, policy))
+            };
+            menus.iter().zip(policies).map(of).sum::<f64>() / menus.len() as f64
+        };
         let mut lost = Vec::new();
         let mut watch = |round: &Round<'_>| {
-            if let Some(truth) = truth.filter(|_| round.n_labels > 0) {
-                let loses = |(menu, policy): (_, &Distribution)| {
-                    let reference = UniformPolicy.distribution(menu);
-                    suboptimality(truth, menu, &reference, eta, scale, policy)
-                };
-                let mains = round.agents.iter().map(|agents| &agents.main);
-                let total: f64 = round.menus.iter().zip(mains).map(loses).sum();
-                lost.push(total / round.menus.len() as f64);
+            if truth.is_some() && round.n_labels > 0 {
+                lost.push(loses(round.menus, &mut round.agents.iter().map(|agents| &agents.main)));
             }
             let mut watched = watched.borrow_mut();
             watched.n_before = round.n_queries as u64;
@@ -196,18 +245,21 @@ impl Rounds<'_> {
                 ControlFlow::Continue(())
             }
         };
-        let menus = &asked.dataset().menus;
+        let (menus, reference) = (&asked.dataset().menus, &***reference);
         let watch: &mut dyn for<'a> Observer<Round<'a>> = &mut watch;
         let result = match args.candidates.growing(menus, config.seed) {
             Some(mut growing) => {
-                learner.learn_growing(&mut growing, *reference, oracle, fit, &TabularClass, watch)
+                learner.learn_growing(&mut growing, reference, oracle, fit, class, watch)
             }
-            None => learner.learn(menus, *reference, oracle, fit, &TabularClass, watch),
+            None => learner.learn(menus, reference, oracle, fit, class, watch),
         };
         let result = result.map_err(|error| named(error, asked))?;
+        let played = &mut result.report.prompts.iter().map(|prompt| &prompt.policy);
+        let true_of_returned = truth.map(|_| loses(&result.menus, played));
         let true_suboptimality = truth.map(|_| lost);
+        let policy = result.policy.parameters();
         let (report, menus) = (result.report, result.menus);
-        Ok(Learned { report, menus, true_suboptimality, asked: None })
+        Ok(Learned { report, policy, menus, true_suboptimality, true_of_returned, asked: None })
     }
 }
 

@@ -3,6 +3,7 @@
 use super::OnlineArgs;
 use super::candidates::AskedAbout;
 use super::learn::{Learned, Spent};
+use crate::policy_class::summary::{saved_step, write_restriction};
 use crate::render::{self, count, counted, number};
 use nlhf::core::Scale;
 use nlhf::online::{Returned, RoundReport, StopReason};
@@ -38,6 +39,11 @@ fn write(
     )?;
     write!(out, "{}", trace(learned))?;
     returned(out, args, asked, learned)?;
+    if let Some(restriction) = &learned.report.restriction {
+        writeln!(out)?;
+        let unit = render::unit(args.game.scale.into());
+        write_restriction(out, &learned.report.policy_class, restriction, unit)?;
+    }
     if let Some(spent) = &learned.asked {
         writeln!(out)?;
         what_it_took(out, args, spent)?;
@@ -83,6 +89,12 @@ fn returned(
     let at = report.rounds.iter().position(|round| round.round == report.best_round);
     let best = at.expect("the round that is returned is in the trace");
     let round: &RoundReport = &report.rounds[best];
+    // A class that cannot play the main agent has a bound of its own.
+    let bounds = report.prompts.iter().map(|prompt| prompt.suboptimality_bound);
+    let bound = match &report.restriction {
+        None => round.suboptimality_bound,
+        Some(_) => bounds.sum::<f64>() / report.prompts.len() as f64,
+    };
     let ended = match report.stopped {
         StopReason::Rounds => "after all rounds",
         StopReason::LabelBudget => "at its budget",
@@ -95,16 +107,20 @@ fn returned(
     };
     writeln!(
         out,
-        "\nThe run ended {ended}.\nReturned: the main agent of round {}, {}. After {}, {} no\n\
+        "\nThe run ended {ended}.\nReturned: {} of round {}, {}. After {}, {} no\n\
          competitor gains more than {} ({}) against it on average{}.",
+        match &report.restriction {
+            None => "the main agent".to_owned(),
+            Some(_) => format!("the {} policy in place of the main agent", report.policy_class),
+        },
         round.round,
         if report.config.returned == Returned::Last { "the last" } else { "the smallest bound" },
         counted(round.n_labels, "label"),
         args.model.proviso(&asked.problem),
-        number(round.suboptimality_bound),
+        number(bound),
         render::unit(scale),
-        match &learned.true_suboptimality {
-            Some(lost) => format!("; in truth it is {}", number(lost[best])),
+        match learned.true_of_returned {
+            Some(lost) => format!("; in truth it is {}", number(lost)),
             None => String::new(),
         }
     )?;
@@ -117,7 +133,7 @@ fn returned(
             counted(all - on_menus, "candidate")
         )?;
     }
-    if scale == Scale::Probability && round.suboptimality_bound >= 0.5 {
+    if scale == Scale::Probability && bound >= 0.5 {
         writeln!(out, "That is as much as anyone can gain: so far the bound says nothing.")?;
     }
     let smallest = report.config.returned == Returned::SmallestBound;
@@ -214,6 +230,9 @@ fn next(out: &mut String, args: &OnlineArgs, learned: &Learned) -> std::fmt::Res
     let file = |path: &Path| path.display().to_string();
     if let Some(labels) = args.judge.labels().first() {
         writeln!(out, "  - see what was answered: nlhf labels {}", file(labels))?;
+    }
+    if let Some(path) = &args.policy.save_policy {
+        writeln!(out, "  - {}", saved_step(path))?;
     }
     match (&args.output, &args.candidates.candidates) {
         (Some(policy), Some(candidates)) => writeln!(

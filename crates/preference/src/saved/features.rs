@@ -68,24 +68,34 @@ impl SavedProjection {
     }
 }
 
-/// A feature map without the features.
+/// A feature map without the features: their shape, and the projection that was learned with them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SavedMap {
+pub struct SavedFeatures {
     shape: FeatureShape,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     projection: Option<SavedProjection>,
 }
 
-impl SavedMap {
-    fn new(features: &Features) -> Self {
+impl SavedFeatures {
+    /// What must be known of features beside their tables.
+    pub fn new(features: &Features) -> Self {
         let columns = features.responses().dim();
         let of_prompts = features.depends_on_prompt().then_some(columns);
         let projection = features.projection().map(SavedProjection::new);
         Self { shape: FeatureShape { of_responses: Some(columns), of_prompts }, projection }
     }
 
-    fn restore(&self, around: Surroundings<'_>) -> Result<Arc<Features>, SavedModelError> {
+    /// The features that must be given to restore the map.
+    pub fn shape(&self) -> FeatureShape {
+        self.shape
+    }
+
+    /// The same map over the features of another data set.
+    ///
+    /// # Errors
+    /// [`SavedModelError`] if features are missing or of other lengths, or the parts do not belong together.
+    pub fn restore(&self, around: Surroundings<'_>) -> Result<Arc<Features>, SavedModelError> {
         self.shape.check(around)?;
         let responses =
             around.response_features.ok_or(SavedModelError::NeedsFeatures("responses"))?;
@@ -116,7 +126,7 @@ enum SavedPairMap {
 #[serde(deny_unknown_fields)]
 pub(super) struct SavedFeatureModel {
     form: SavedPairMap,
-    features: SavedMap,
+    features: SavedFeatures,
     parameters: Vec<f64>,
     /// `L⁻¹` of `V = LL'`, and β.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -134,7 +144,7 @@ impl SavedFeatureModel {
         let ellipsoid = model.ellipsoid.as_ref();
         Self {
             form,
-            features: SavedMap::new(&model.features),
+            features: SavedFeatures::new(&model.features),
             parameters: model.parameters.as_slice().to_vec(),
             ellipsoid: ellipsoid.map(|e| (SavedMatrix::new(&e.whitening), e.beta)),
             log_odds_bound: model.log_odds_bound,
@@ -186,7 +196,7 @@ pub(super) struct SavedLowRank {
     planes: usize,
     /// Absent if each named response has coordinates of its own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    features: Option<SavedMap>,
+    features: Option<SavedFeatures>,
     hidden_units: usize,
     parameters: Vec<f64>,
     log_odds_bound: f64,
@@ -207,7 +217,7 @@ impl SavedLowRank {
                 (None, 0, items.iter().flat_map(column).collect())
             }
             Source::Features { features, hidden } => {
-                (Some(SavedMap::new(features)), *hidden, model.parameters.clone())
+                (Some(SavedFeatures::new(features)), *hidden, model.parameters.clone())
             }
         };
         let log_odds_bound = model.log_odds_bound;
