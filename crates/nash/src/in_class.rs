@@ -14,9 +14,13 @@
 //!
 //! Prompts are coupled by the class alone. Every certificate is recomputed from what the class plays and holds against all policies.
 
+mod competitor;
 mod descent;
+mod geometry;
 mod least_shortfall;
+mod memory;
 
+pub use competitor::{ClassCompetitor, Competitor};
 pub use least_shortfall::{LeastShortfall, LeastShortfallSolution, PlayedPrompt};
 
 use nlhf_core::{Menu, ProjectionError, PromptId, RegularizedGame, Weight};
@@ -117,7 +121,24 @@ pub enum InClassError {
         /// Rows of the game.
         given: usize,
     },
+    /// A game that has no single equilibrium policy.
+    #[error(
+        "an equilibrium inside a class needs skew payoffs and one reference for both players, but the game of {prompt:?} has not"
+    )]
+    NotSymmetric {
+        /// The prompt.
+        prompt: PromptId,
+    },
     /// A step that the class cannot be fitted to.
     #[error("cannot project a step onto the policy class")]
     Project(#[from] ProjectionError),
+}
+
+/// # Errors
+/// [`InClassError::NotSymmetric`] for the first game that is not.
+fn check_symmetric(games: &[ClassGame<'_>]) -> Result<(), InClassError> {
+    match games.iter().find(|game| !game.game.is_symmetric()) {
+        Some(game) => Err(InClassError::NotSymmetric { prompt: game.menu.prompt() }),
+        None => Ok(()),
+    }
 }

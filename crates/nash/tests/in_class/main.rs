@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod competitor;
 mod edges;
 mod least_shortfall;
 mod log_linear;
