@@ -22,10 +22,20 @@ pub(crate) fn factorize(n: usize, matrix: &mut [f64]) -> bool {
 
 /// Solves `LL'x = b` in place.
 pub(crate) fn solve(n: usize, lower: &[f64], b: &mut [f64]) {
+    solve_lower(n, lower, b);
+    solve_upper(n, lower, b);
+}
+
+/// Solves `Lx = b` in place.
+pub(crate) fn solve_lower(n: usize, lower: &[f64], b: &mut [f64]) {
     for i in 0..n {
         let inner: f64 = lower[i * n..i * n + i].iter().zip(&b[..i]).map(|(l, x)| l * x).sum();
         b[i] = (b[i] - inner) / lower[i * n + i];
     }
+}
+
+/// Solves `L'x = b` in place.
+pub(crate) fn solve_upper(n: usize, lower: &[f64], b: &mut [f64]) {
     for i in (0..n).rev() {
         let inner: f64 = (i + 1..n).map(|k| lower[k * n + i] * b[k]).sum();
         b[i] = (b[i] - inner) / lower[i * n + i];

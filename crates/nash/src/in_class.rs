@@ -19,9 +19,18 @@ mod descent;
 mod geometry;
 mod least_shortfall;
 mod memory;
+mod natural_gradient;
+mod regression;
+mod regression_fit;
+mod self_play;
 
 pub use competitor::{ClassCompetitor, Competitor};
 pub use least_shortfall::{LeastShortfall, LeastShortfallSolution, PlayedPrompt};
+pub use regression::{
+    AdvantagePair, JudgedPair, RegressionLoss, nash_preference_regression, nash_regression,
+};
+pub use regression_fit::{NashRegressionFit, RegressionPairs, RegressionRound};
+pub use self_play::{ClassEquilibrium, ClassSelfPlay, SelfPlayStep};
 
 use nlhf_core::{Menu, ProjectionError, PromptId, RegularizedGame, Weight};
 
@@ -128,6 +137,12 @@ pub enum InClassError {
     NotSymmetric {
         /// The prompt.
         prompt: PromptId,
+    },
+    /// Payoffs times η, or what a policy plays, are beyond the range of f64.
+    #[error("the loss of round {round} is not finite")]
+    NotFinite {
+        /// The round, counted from one.
+        round: usize,
     },
     /// A step that the class cannot be fitted to.
     #[error("cannot project a step onto the policy class")]

@@ -177,8 +177,7 @@ impl Descent {
 impl Reach {
     fn new(geometry: &Geometry<'_>) -> Self {
         let alpha = geometry.first_step();
-        let longest = geometry.games.iter().map(|game| game.game.eta().get());
-        let longest = longest.fold(f64::INFINITY, f64::min);
+        let longest = geometry.longest_step();
         Self { alpha, longest, shortest: SHORTEST * alpha, radius: FIRST_RADIUS }
     }
 

@@ -38,6 +38,16 @@ impl<'a> Geometry<'a> {
         Self { games, shares: games.iter().map(share).collect(), offsets }
     }
 
+    /// Where a prompt stands in a vector of all.
+    pub(super) fn range(&self, x: usize) -> std::ops::Range<usize> {
+        self.offsets[x]..self.offsets[x + 1]
+    }
+
+    /// `ω_x`.
+    pub(super) fn share(&self, x: usize) -> f64 {
+        self.shares[x]
+    }
+
     /// The smallest τ of the games.
     pub(super) fn least_kl_weight(&self) -> f64 {
         let weights = self.games.iter().map(|game| game.game.eta().kl_weight());
@@ -51,6 +61,12 @@ impl<'a> Geometry<'a> {
             game.eta().kl_weight() + game.payoff().payoff_bound()
         });
         1.0 / slopes.fold(0.0, f64::max)
+    }
+
+    /// The smallest η: a whole best response.
+    pub(super) fn longest_step(&self) -> f64 {
+        let steps = self.games.iter().map(|game| game.game.eta().get());
+        steps.fold(f64::INFINITY, f64::min)
     }
 
     /// What a policy plays on each prompt.
@@ -102,7 +118,7 @@ impl<'a> Geometry<'a> {
     ) -> Vec<Target<'a>> {
         let prompts = (0..self.games.len()).into_par_iter();
         let targets = prompts.map(|x| {
-            let at = self.offsets[x]..self.offsets[x + 1];
+            let at = self.range(x);
             let parts = (&step.moved[at.clone()], &step.slope[at]);
             let distribution = self.target(x, &played[x], &gains[x], parts, step.length);
             Target { menu: self.games[x].menu, distribution, weight: self.games[x].weight }

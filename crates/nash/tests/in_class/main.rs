@@ -6,5 +6,7 @@ mod competitor;
 mod edges;
 mod least_shortfall;
 mod log_linear;
+mod regression;
+mod self_play;
 mod tabular;
 mod world;

@@ -141,3 +141,13 @@ pub(crate) fn references(world: &World) -> Tabular {
         prompts.map(|(at, reference)| (world.menu(at).prompt(), reference.row.clone())).collect(),
     )
 }
+
+/// The root of a function that falls through zero once.
+pub(crate) fn bisection(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
+    assert!(f(low) > 0.0 && f(high) < 0.0);
+    for _ in 0..100 {
+        let middle = 0.5 * (low + high);
+        if f(middle) > 0.0 { low = middle } else { high = middle }
+    }
+    0.5 * (low + high)
+}
