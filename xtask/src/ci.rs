@@ -26,8 +26,13 @@ struct CargoCall {
     environment: &'static [(&'static str, &'static str)],
 }
 
-const STEPS: [Step; 7] = [
+/// The crate of a third party, which has a workspace of its own. It shares the folder of what is compiled, so that
+/// other crates are not compiled twice.
+const EXAMPLE: &str = "docs/example-policy/Cargo.toml";
+
+const STEPS: [Step; 10] = [
     Step { name: "fmt", action: cargo(&["fmt", "--all", "--check"]) },
+    Step { name: "example-fmt", action: cargo(&["fmt", "--manifest-path", EXAMPLE, "--check"]) },
     Step { name: "tidy", action: Action::Tidy },
     Step {
         name: "clippy",
@@ -42,6 +47,25 @@ const STEPS: [Step; 7] = [
         ]),
     },
     Step { name: "test", action: cargo(&["test", "--locked", "--workspace"]) },
+    Step {
+        name: "example-clippy",
+        action: cargo(&[
+            "clippy",
+            "--locked",
+            "--manifest-path",
+            EXAMPLE,
+            "--target-dir",
+            "target",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    },
+    Step {
+        name: "example",
+        action: cargo(&["test", "--locked", "--manifest-path", EXAMPLE, "--target-dir", "target"]),
+    },
     Step {
         name: "parquet",
         action: cargo(&["test", "--locked", "--package", "nlhf-data", "--features", "parquet"]),
@@ -112,7 +136,7 @@ impl CargoCall {
 pub(crate) fn help() -> String {
     let steps: Vec<String> = STEPS
         .iter()
-        .map(|step| format!("  {:8}{}", step.name, step.action.command_line()))
+        .map(|step| format!("  {:16}{}", step.name, step.action.command_line()))
         .collect();
     format!(
         "Run every check, cheapest first, and stop at the first that fails.\n\n\
@@ -151,7 +175,7 @@ mod tests {
     fn every_cargo_step_but_fmt_is_locked() {
         for step in &STEPS {
             let line = step.action.command_line();
-            let is_exempt = matches!(step.name, "fmt" | "tidy");
+            let is_exempt = matches!(step.name, "fmt" | "example-fmt" | "tidy");
             assert_eq!(line.contains("--locked"), !is_exempt, "{line}");
         }
     }
@@ -159,7 +183,10 @@ mod tests {
     #[test]
     fn help_lists_each_step_as_it_is_typed() {
         let help = help();
-        assert!(help.contains("test    cargo test --locked --workspace\n"), "{help}");
-        assert!(help.contains("doc     RUSTDOCFLAGS=-Dwarnings cargo doc --locked"), "{help}");
+        assert!(help.contains("test            cargo test --locked --workspace\n"), "{help}");
+        assert!(
+            help.contains("doc             RUSTDOCFLAGS=-Dwarnings cargo doc --locked"),
+            "{help}"
+        );
     }
 }

@@ -2,7 +2,8 @@
 
 #[doc(no_inline)]
 pub use nlhf_core::{
-    Certificate, Comparison, ConfidenceWidth, Distribution, Eta, FitPreference, Label, Menu, Menus,
-    NashSolver, Observer, Oracle, Policy, PolicyClass, PreferenceModel, Profile, PromptId,
-    RegularizedGame, ResponseId, Scale, SeedTree, UniformPolicy, ZeroSumGame,
+    Certificate, Comparison, ConfidenceWidth, Distribution, Eta, FeatureMap, FitPreference, Label,
+    Menu, Menus, NashSolver, Observer, Oracle, ParametrizedPolicy, Policy, PolicyClass,
+    PreferenceModel, Profile, Projected, PromptId, RegularizedGame, ResponseId, Scale, SeedTree,
+    UniformPolicy, ZeroSumGame,
 };

@@ -2,6 +2,7 @@
 
 mod feature_map;
 mod game;
+mod oracle;
 mod parametrized_policy;
 mod policy;
 mod policy_sampling;
@@ -10,6 +11,7 @@ mod solver;
 
 pub use feature_map::check_feature_map;
 pub use game::check_zero_sum_game;
+pub use oracle::check_oracle;
 pub use parametrized_policy::check_parametrized_policy;
 pub use policy::check_policy_class;
 pub use policy_sampling::{check_policy_sampling, drawn_positions};

@@ -3,7 +3,8 @@
 //! * Law checkers for the extension points of `nlhf-core`. A third party's model, game, solver or
 //!   policy class passes the same suite as the built-in ones: [`check_preference_model`],
 //!   [`check_confidence_width`], [`check_zero_sum_game`], [`check_solver`], [`check_closed_form`],
-//!   [`check_policy_class`], [`check_policy_sampling`], [`check_parametrized_policy`], [`check_feature_map`].
+//!   [`check_policy_class`], [`check_policy_sampling`], [`check_parametrized_policy`], [`check_feature_map`],
+//!   [`check_oracle`].
 //! * [`ClosedForm`]: games whose equilibrium is known exactly, each with its derivation, and
 //!   [`closed_forms`], an assortment of them over six decades and more of η and priors down to 1e-300.
 //! * Seeded random games ([`random_skew`], [`cyclic_skew`], [`random_general`], [`random_prior`]) and
@@ -29,9 +30,9 @@ pub use families::{
     FAMILIES, family_game, family_prior, pessimistic_family_game, random_family_game,
 };
 pub use laws::{
-    check_closed_form, check_confidence_width, check_feature_map, check_parametrized_policy,
-    check_policy_class, check_policy_sampling, check_preference_model, check_solver,
-    check_zero_sum_game, drawn_positions,
+    check_closed_form, check_confidence_width, check_feature_map, check_oracle,
+    check_parametrized_policy, check_policy_class, check_policy_sampling, check_preference_model,
+    check_solver, check_zero_sum_game, drawn_positions,
 };
 pub use random_games::{cyclic_skew, random_general, random_prior, random_skew};
 pub use sharpness::{Sharpness, certificate_error_bound};
