@@ -4,11 +4,12 @@
 //! Quote ratios of one run: machines are noisy.
 //!
 //! The library holds what the programs behind `cargo xtask repro` have in common: truths to learn from, statistics over
-//! seeds, pictures, and the sections of a page.
+//! seeds, pictures, and the sections of a page. `served` is what our sides of `cargo xtask compare` have in common.
 
 pub mod experiments;
 pub mod figure;
 pub mod paired;
 pub mod report;
+pub mod served;
 pub mod statistics;
 pub mod world;

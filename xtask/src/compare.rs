@@ -1,4 +1,4 @@
-//! `cargo xtask compare`: the equilibrium solver and preference fits side by side with what Python users would run
+//! `cargo xtask compare`: the equilibrium solver, preference fits and projections side by side with what Python users would run
 //! instead.
 //!
 //! Every candidate is a long-lived process that has loaded the games and compiled its code before the
@@ -20,6 +20,8 @@ use crate::ci::cargo_program;
 mod environment;
 pub(super) mod machine;
 mod measure;
+mod policy;
+mod policy_report;
 mod preference;
 mod preference_report;
 mod process;
@@ -34,6 +36,7 @@ Usage: cargo xtask compare [SUBJECT] [OPTIONS]
 Subjects:
   nash             The equilibrium solver (default); writes docs/results/nash.md
   preference       Preference fits; writes docs/results/preference-speed.md
+  policy           Projections onto log-linear policies; writes docs/results/policy-speed.md
 
 Options:
   --quick          Smaller sizes and fewer rounds: minutes, not hours
@@ -58,6 +61,7 @@ enum Subject {
     #[default]
     Nash,
     Preference,
+    Policy,
 }
 
 impl Subject {
@@ -66,6 +70,7 @@ impl Subject {
         match self {
             Self::Nash => ("nash", "nash.md"),
             Self::Preference => ("preference", "preference-speed.md"),
+            Self::Policy => ("policy", "policy-speed.md"),
         }
     }
 }
@@ -90,6 +95,7 @@ impl Options {
             match argument {
                 "nash" => options.subject = Subject::Nash,
                 "preference" => options.subject = Subject::Preference,
+                "policy" => options.subject = Subject::Policy,
                 "--quick" => options.quick = true,
                 "--list" => options.list = true,
                 "--only" => options.only.push(value()?.to_owned()),
@@ -148,7 +154,7 @@ impl Options {
 pub(crate) fn run(root: &Path, options: &Options) -> TaskResult {
     match options.subject {
         Subject::Nash => run_nash(root, options),
-        Subject::Preference => run_preference(root, options),
+        Subject::Preference | Subject::Policy => run_fits(root, options),
     }
 }
 
@@ -181,9 +187,11 @@ fn run_nash(root: &Path, options: &Options) -> TaskResult {
     write(&options.out(root), &report::render(&head, &measured), start)
 }
 
-fn run_preference(root: &Path, options: &Options) -> TaskResult {
+fn run_fits(root: &Path, options: &Options) -> TaskResult {
     let effort = options.effort();
-    let jobs = options.choose(preference::all(options.quick), |job| job.name)?;
+    let is_policy = options.subject == Subject::Policy;
+    let all = if is_policy { policy::all } else { preference::all };
+    let jobs = options.choose(all(options.quick), |job| job.name)?;
     if options.list {
         for job in &jobs {
             println!("{}", job.name);
@@ -192,10 +200,11 @@ fn run_preference(root: &Path, options: &Options) -> TaskResult {
     }
     let start = Instant::now();
     let work = root.join("target/compare");
-    let folder = work.join(if options.quick { "preference-quick" } else { "preference" });
+    let name = options.subject.names().0;
+    let folder = work.join(if options.quick { format!("{name}-quick") } else { name.to_owned() });
     fs::create_dir_all(&folder)?;
     let python = environment::prepare(root, &work)?;
-    let ours = build(root, "preference_compare")?;
+    let ours = build(root, &format!("{name}_compare"))?;
     let rounds = options.rounds.unwrap_or(effort.rounds);
     let programs = process::Programs { ours, python, root: root.to_owned() };
     let mut measured = Vec::new();
@@ -204,7 +213,8 @@ fn run_preference(root: &Path, options: &Options) -> TaskResult {
         measured.push((job, preference::measure(&programs, job, &folder, rounds, &effort)?));
     }
     let head = head(root, options, rounds, &programs)?;
-    write(&options.out(root), &preference_report::render(&head, &measured), start)
+    let render = if is_policy { policy_report::render } else { preference_report::render };
+    write(&options.out(root), &render(&head, &measured), start)
 }
 
 fn head(

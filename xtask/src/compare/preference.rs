@@ -1,6 +1,7 @@
 //! Preference fits: the data of each job, who fits to them, and the interleaved run.
 //!
-//! Both sides speak one protocol; the Python side (benches/python/preference.py) draws the data of both.
+//! Both sides speak one protocol; the Python side (benches/python/preference.py) draws the data of both. The jobs of `policy` are
+//! run the same way.
 
 use std::path::Path;
 
@@ -19,8 +20,11 @@ pub(super) struct Job {
     /// What the loss is of, if there is one.
     pub(super) loss: Option<&'static str>,
     pub(super) candidates: Vec<Candidate>,
+    /// The other side.
+    pub(super) script: &'static str,
+    pub(super) threads: usize,
     /// What is drawn, for both programs.
-    data: Value,
+    pub(super) data: Value,
 }
 
 /// One who fits.
@@ -29,7 +33,7 @@ pub(super) struct Candidate {
     /// As the table calls it.
     pub(super) name: &'static str,
     /// As the processes call it.
-    id: &'static str,
+    pub(super) id: &'static str,
 }
 
 impl Candidate {
@@ -90,6 +94,8 @@ pub(super) fn all(quick: bool) -> Vec<Job> {
         .iter()
         .map(candidate)
         .collect(),
+        script: SCRIPT,
+        threads: THREADS,
         data: json!({
             "kind": "linear", "spectrum": spectrum, "features": features,
             "candidates": candidates, "rows": pairs,
@@ -112,6 +118,8 @@ pub(super) fn all(quick: bool) -> Vec<Job> {
             .iter()
             .map(candidate)
             .collect(),
+            script: SCRIPT,
+            threads: THREADS,
             data: json!({"kind": "scores", "items": 200, "rows": rows}),
         },
         linear("linear-even", "even", "all directions of one size"),
@@ -128,6 +136,8 @@ pub(super) fn all(quick: bool) -> Vec<Job> {
             .iter()
             .map(candidate)
             .collect(),
+            script: SCRIPT,
+            threads: THREADS,
             data: json!({"kind": "planes", "items": 500, "planes": 4, "rows": rows}),
         },
         Job {
@@ -143,6 +153,8 @@ pub(super) fn all(quick: bool) -> Vec<Job> {
             .iter()
             .map(candidate)
             .collect(),
+            script: SCRIPT,
+            threads: THREADS,
             data: json!({"kind": "read", "items": 500, "rows": rows}),
         },
     ]
@@ -160,11 +172,11 @@ pub(super) fn measure(
     data["name"] = json!(job.name);
     data["folder"] = json!(folder);
     programs
-        .start_program(false, SCRIPT, THREADS, THREADS)?
+        .start_program(false, job.script, job.threads, job.threads)?
         .ask(&json!({"command": "generate", "job": data}))?;
     let mut turns: Vec<Turn> = Vec::new();
     for candidate in &job.candidates {
-        let mut turn = Turn::start(programs, candidate, &data);
+        let mut turn = Turn::start(programs, job, candidate, &data);
         // The first run compiles and touches memory: it is not kept.
         turn.run(0.0);
         turn.rounds.clear();
@@ -183,7 +195,7 @@ pub(super) fn measure(
             Err(reason) => println!("    {}: failed: {reason}", candidate.name),
         }
     }
-    Ok(Measured { threads: THREADS, outcomes })
+    Ok(Measured { threads: job.threads, outcomes })
 }
 
 const SCRIPT: &str = "preference.py";
@@ -202,9 +214,9 @@ struct Round {
 }
 
 impl Turn {
-    fn start(programs: &Programs, candidate: &Candidate, data: &Value) -> Self {
+    fn start(programs: &Programs, job: &Job, candidate: &Candidate, data: &Value) -> Self {
         let process = programs
-            .start_program(candidate.is_ours(), SCRIPT, THREADS, THREADS)
+            .start_program(candidate.is_ours(), job.script, job.threads, job.threads)
             .and_then(|mut process| {
                 let load = json!({"command": "load", "candidate": candidate.id, "job": data});
                 process.ask(&load)?;
