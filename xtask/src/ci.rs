@@ -27,7 +27,8 @@ struct CargoCall {
 }
 
 /// The crate of a third party, which has a workspace of its own. It shares the folder of what is compiled, so that
-/// other crates are not compiled twice.
+/// other crates are not compiled twice. Where dependencies of our crates change, `cargo metadata --manifest-path` with
+/// this path writes its lock file again.
 const EXAMPLE: &str = "docs/example-policy/Cargo.toml";
 
 const STEPS: [Step; 10] = [

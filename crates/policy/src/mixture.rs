@@ -41,6 +41,21 @@ pub enum MixtureError {
 /// Draws a component, and lets it answer.
 ///
 /// All that needs saving are the weights: a [`Distribution`] over the components, in their order.
+///
+/// # Example
+/// ```
+/// use nlhf_core::{Distribution, Menu, Policy, PromptId, ResponseId, UniformPolicy};
+/// use nlhf_policy::{MixturePolicy, TabularPolicy};
+/// use std::sync::Arc;
+///
+/// let answers = [0, 1].map(ResponseId::new);
+/// let menu = Menu::new(PromptId::new(0), &answers)?;
+/// let mut sure = TabularPolicy::new();
+/// sure.insert(menu, Distribution::from_masses(&[1.0, 0.0])?)?;
+/// let average = MixturePolicy::average(vec![Arc::new(sure), Arc::new(UniformPolicy)])?;
+/// assert!((average.distribution(menu).probabilities()[0] - 0.75).abs() < 1e-15);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct MixturePolicy {
     components: Vec<Arc<dyn Policy>>,

@@ -7,7 +7,9 @@ use nlhf_core::{
     Distribution, Menu, Menus, ParametrizedPolicy, Policy, PolicyClass, ProjectionError, PromptId,
     ResponseId, SeedTree, Target, UniformPolicy, Weight,
 };
-use nlhf_policy::{NeuralClass, NeuralConfig, NeuralError, NeuralParameters, NeuralPolicy};
+use nlhf_policy::{
+    NeuralClass, NeuralConfig, NeuralError, NeuralParameters, NeuralPolicy, project_by_gradient,
+};
 use nlhf_testkit::{
     check_feature_map, check_parametrized_policy, check_policy_class, check_policy_sampling,
     drawn_positions,
@@ -127,6 +129,26 @@ fn a_start_is_never_left_for_worse_and_a_linear_fit_never_missed() {
     // What is already played is returned to the last bit.
     let again = class.project(&linear, Some(&policy)).unwrap().policy;
     assert_eq!(again.parameters(), policy.parameters());
+}
+
+#[test]
+fn no_log_linear_policy_is_nearer() {
+    for seed in 0..5 {
+        let features = Rows::random(120, 3, 1.0, 0.0, &mut rng(seed));
+        let menus = consecutive_menus(&[4; 30]);
+        let targets = tasteful(&menus, |k| (5.0 * features.row(k)[0]).sin() + features.row(k)[1]);
+        // With W = 0 hidden units are silent, and no gradient wakes them: the search stays among log-linear policies.
+        let zeros = NeuralParameters::new(1, vec![0.0; 3], vec![1.0; 3], vec![0.0; 8]).unwrap();
+        let linear =
+            NeuralPolicy::new(zeros, Arc::new(features.clone()), Arc::new(UniformPolicy)).unwrap();
+        let linear = project_by_gradient(linear, &targets, 1e-9, 500).unwrap().policy;
+        assert!(linear.parameters()[3..].iter().all(|x| *x == 0.0));
+        let limit = mean_kl(&targets, &linear);
+        let config = NeuralConfig::default().with_hidden(8).with_effort(60, 1e-7);
+        let policy = class(features, config).project(&targets, None).unwrap().policy;
+        let reached = mean_kl(&targets, &policy);
+        assert!(reached < 0.5 * limit, "{seed}: {reached} of {limit}");
+    }
 }
 
 #[test]

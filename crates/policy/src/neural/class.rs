@@ -87,6 +87,43 @@ impl NeuralConfig {
 /// A cold start fits the linear term first, to its global minimum, and lets the hidden units join from v = 0: what comes out is
 /// never farther from the targets than the nearest log-linear policy, up to the tolerance. Another minimum may be nearer, so that
 /// [`Projected::excess_nats`] is not known.
+///
+/// # Example
+/// Answers of a middling length are liked, which no multiple of the length says:
+///
+/// ```
+/// use nlhf_core::{
+///     Distribution, FeatureMap, FitError, Menu, Policy, PolicyClass, PromptId, ResponseId, Target, UniformPolicy, Weight,
+/// };
+/// use nlhf_policy::{NeuralClass, NeuralConfig};
+/// use std::sync::Arc;
+///
+/// #[derive(Debug)]
+/// struct Length(Vec<f64>);
+///
+/// impl FeatureMap for Length {
+///     fn dim(&self) -> usize {
+///         1
+///     }
+///     fn write(&self, _: PromptId, response: ResponseId, out: &mut [f64]) -> Result<(), FitError> {
+///         out[0] = self.0[response.index()];
+///         Ok(())
+///     }
+/// }
+///
+/// let lengths = Arc::new(Length(vec![10.0, 120.0, 900.0, 100.0]));
+/// let config = NeuralConfig::default().with_hidden(4);
+/// let class = NeuralClass::new(lengths, Arc::new(UniformPolicy), config)?;
+/// let answers = [0, 1, 2, 3].map(ResponseId::new);
+/// let menu = Menu::new(PromptId::new(0), &answers[..3])?;
+/// let distribution = Distribution::from_masses(&[0.1, 0.8, 0.1])?;
+/// let policy = class.project(&[Target { menu, distribution, weight: Weight::ONE }], None)?.policy;
+///
+/// // The last answer was never seen. It is nearly as long as the one that is liked.
+/// let unseen = policy.distribution(Menu::new(PromptId::new(7), &answers)?).probabilities();
+/// assert!(unseen[3] > 2.0 * unseen[0] && unseen[3] > 2.0 * unseen[2]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct NeuralClass {
     features: Arc<dyn FeatureMap>,

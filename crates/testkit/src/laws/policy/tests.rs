@@ -39,6 +39,8 @@ enum Fault {
     StaysAtUniform,
     SaysItKnows,
     SaysLessThanNothing,
+    NeedsAStart,
+    StopsHalfWay,
 }
 
 #[derive(Debug)]
@@ -87,6 +89,11 @@ impl PolicyClass for FirstOrUniform {
             Fault::DrawsLots => first *= 1.0 - 1e-12 * f64::from(call),
             Fault::WalksAway if warm.is_some() => first *= 0.5,
             Fault::StaysAtUniform | Fault::SaysItKnows => first = 0.0,
+            Fault::NeedsAStart if warm.is_none() => first = 0.0,
+            // Unless it is there already.
+            Fault::StopsHalfWay if warm.is_none_or(|warm| warm.first < first - 1e-7) => {
+                first = first.min(0.8);
+            }
             _ => {}
         }
         let excess_nats = match fault {
@@ -128,10 +135,15 @@ fn nearest(targets: &[Target<'_>]) -> f64 {
 
 /// What the suite says of a class with the given fault; nothing if it passes.
 fn verdict(fault: Fault, rivals: &[Mixed]) -> Option<String> {
+    let masses = [&[0.7, 0.2, 0.1][..], &[0.5, 0.5], &[0.9, 0.0, 0.1]];
+    verdict_on(&masses, fault, rivals)
+}
+
+fn verdict_on(masses: &[&[f64]], fault: Fault, rivals: &[Mixed]) -> Option<String> {
     let responses: Vec<_> = (0..4).map(ResponseId::new).collect();
     let menu = |prompt, n| Menu::new(PromptId::new(prompt), &responses[..n]).unwrap();
-    let targets: Vec<_> = [(0, &[0.7, 0.2, 0.1][..]), (1, &[0.5, 0.5]), (2, &[0.9, 0.0, 0.1])]
-        .into_iter()
+    let targets: Vec<_> = (0..)
+        .zip(masses)
         .map(|(prompt, masses)| Target {
             menu: menu(prompt, masses.len()),
             distribution: Distribution::from_masses(masses).unwrap(),
@@ -176,6 +188,17 @@ fn every_broken_law_is_named() {
         let text = verdict.unwrap_or_else(|| panic!("{fault:?} passes"));
         assert!(text.contains(named), "{fault:?}: {text}");
     }
+}
+
+#[test]
+fn bounds_that_only_some_starts_keep_are_found_out() {
+    let text = verdict(Fault::NeedsAStart, &[]).expect("cold and warm starts differ");
+    assert!(text.contains("a cold start: ") && text.contains("but a warm one is at"), "{text}");
+    // The first response is wanted less than others, so that only the rival shows how far the class does not go.
+    let rival = Mixed { first: 0.95, n_more: 0 };
+    let text = verdict_on(&[&[0.2, 0.8]], Fault::StopsHalfWay, &[rival]);
+    let text = text.expect("a cold start does not reach the rival");
+    assert!(text.contains("idempotence from a cold start"), "{text}");
 }
 
 #[test]
