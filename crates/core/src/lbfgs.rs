@@ -4,7 +4,7 @@
 //! θ ← θ − α B ∇f(θ),  B = BFGS updates of (s'y / y'y) I with the last 10 steps
 //! ```
 //! Steps are halved until f falls enough (Armijo). Corrections without positive curvature are left out, so that
-//! every direction descends. Source: Liu and Nocedal (1989).
+//! every direction descends; where there are none yet, steps double from length one on. Source: Liu and Nocedal (1989).
 
 use crate::FitStatus;
 use std::collections::VecDeque;
@@ -45,6 +45,8 @@ pub fn minimize(
     let mut trial = point.clone();
     let mut trial_gradient = gradient.clone();
     let mut iterations = 0;
+    // The length of a step of which no curvature is known.
+    let mut stride = 1.0;
     loop {
         let gradient_max = gradient.iter().fold(0.0, |most: f64, g| most.max(g.abs()));
         // A maximum passes over what is no number; the sum does not.
@@ -60,7 +62,7 @@ pub fn minimize(
         };
         let step = direction(&gradient, &memory);
         let slope = dot(&gradient, &step);
-        let mut length = if memory.is_empty() { 1.0 / norm(&gradient).max(1.0) } else { 1.0 };
+        let mut length = if memory.is_empty() { stride / norm(&gradient).max(1.0) } else { 1.0 };
         // Near the minimum the decrease drowns in rounding.
         let slack = 1e-14 * value.abs();
         let accepted = status.is_none().then(|| {
@@ -88,6 +90,8 @@ pub fn minimize(
                 memory.pop_front();
             }
             memory.push_back((moved, change, curvature));
+        } else if memory.is_empty() && reached < value {
+            stride *= 2.0;
         } else if reached >= value {
             let status = FitStatus::Stalled;
             return Some(Minimum { point, value, gradient_max, iterations, status });
@@ -157,6 +161,19 @@ mod tests {
         assert!((found.point[0] - 1.0).abs() < 1e-8 && found.iterations < 80, "{found:?}");
         let cut = minimize(f, vec![-1.2, 1.0], 1e-9, 3).unwrap();
         assert_eq!((cut.status, cut.iterations), (FitStatus::IterationLimit, 3));
+    }
+
+    #[test]
+    fn a_plain_is_crossed_in_strides() {
+        // Flat but for its slope, and a parabola from 1e6 on.
+        let f = |x: &[f64], g: &mut [f64]| {
+            let beyond = (x[0] - 1e6).max(0.0);
+            g[0] = beyond - 1.0;
+            0.5 * beyond * beyond - x[0]
+        };
+        let found = minimize(f, vec![0.0], 1e-9, 100).unwrap();
+        assert_eq!(found.status, FitStatus::Converged);
+        assert!((found.point[0] - 1e6 - 1.0).abs() < 1e-3, "{found:?}");
     }
 
     #[test]

@@ -28,3 +28,7 @@ struct ExtendingDoctests;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/online.md")]
 struct OnlineDoctests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/policy.md")]
+struct PolicyDoctests;
