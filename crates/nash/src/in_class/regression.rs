@@ -13,9 +13,9 @@
 //! ```text
 //! E h (P(a ≻ b) − ½) = E θ_a (P(a ≻ b) − ½) + E θ_b (P(b ≻ a) − ½) = 2 E θ_a A(a, π) = E h (A(a, π) − A(b, π))
 //! ```
-//! so that both losses differ by a constant: same gradient in any class, no estimate of P(a ≻ π) needed. In units where η times the
-//! log-ratio's weight is one the target is ½, as in INPO (Zhang et al., 2024, arXiv 2407.00617) and IPO. It does **not** hold for
-//! pairs drawn otherwise, nor on the scale of log-odds; the direct form holds for any pairs and any scale.
+//! so that both losses differ by a constant: same gradient in any class, no estimate of P(a ≻ π) needed. For h/η the target is ½, as in
+//! INPO (Zhang et al., 2024, arXiv 2407.00617) and IPO. It does **not** hold for pairs drawn otherwise, nor on the scale of log-odds;
+//! the direct form holds for any pairs and any scale.
 //!
 //! Minimized exactly with the opponent frozen, either is best-response iteration and may diverge beyond ηB = 1 (Calandriello et
 //! al., 2024, arXiv 2403.08635): take gradient steps with fresh pairs, or damp, as [`NashRegressionFit`](super::NashRegressionFit) does.

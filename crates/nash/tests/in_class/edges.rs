@@ -1,8 +1,9 @@
 //! Games that are not skew, extreme η, references and weights; stopping; threads.
 
+use crate::log_linear::{LogLinear, LogLinearClass};
 use crate::tabular::TabularClass;
 use crate::world::{World, rng, total_variation};
-use nlhf_core::{Distribution, PolicyClass, Target, Weight};
+use nlhf_core::{Distribution, PolicyClass, Projected, ProjectionError, Target, Weight};
 use nlhf_nash::in_class::{ClassGame, InClassError, InClassStatus, InClassStep, LeastShortfall};
 use std::ops::ControlFlow;
 
@@ -114,6 +115,42 @@ fn an_observer_stops_it_and_a_budget_ends_it() {
     let search = LeastShortfall { max_projections: 2, ..search };
     let found = search.solve(&class, &world.games(), start, &mut ()).unwrap();
     assert_eq!((found.status, found.projections), (InClassStatus::Budget, 2));
+}
+
+/// A class that goes a part of the way to its nearest member only.
+struct Loose(LogLinearClass);
+
+impl PolicyClass for Loose {
+    type Policy = LogLinear;
+
+    fn name(&self) -> &'static str {
+        "test-loose"
+    }
+
+    fn project(
+        &self,
+        targets: &[Target<'_>],
+        warm: Option<&LogLinear>,
+    ) -> Result<Projected<LogLinear>, ProjectionError> {
+        let whole = self.0.project(targets, warm)?;
+        let Some(warm) = warm else { return Ok(whole) };
+        let ends = warm.theta.iter().zip(&whole.policy.theta);
+        let theta: Vec<f64> = ends.map(|(from, to)| from + 0.3 * (to - from)).collect();
+        Ok(Projected { policy: self.0.at(&theta), excess_nats: None })
+    }
+}
+
+#[test]
+fn a_class_that_projects_loosely_still_improves() {
+    let rng = &mut rng(55);
+    let world = World::random(10.0, 6, 5, rng);
+    let class = world.shared(3, rng);
+    let start = world.projected(&class);
+    let search = LeastShortfall { relative_tolerance: 1e-9, ..LeastShortfall::default() };
+    let exact = search.solve(&class, &world.games(), start.clone(), &mut ()).unwrap();
+    let loose = search.solve(&Loose(class), &world.games(), start, &mut ()).unwrap();
+    assert!(exact.mean_shortfall < 0.999 * exact.start_shortfall);
+    assert!(loose.mean_shortfall < exact.mean_shortfall * (1.0 + 1e-6), "{}", loose.projections);
 }
 
 #[test]
