@@ -4,7 +4,10 @@ use crate::log_linear::{LogLinear, LogLinearClass};
 use crate::tabular::TabularClass;
 use crate::world::{World, rng, total_variation};
 use nlhf_core::{Distribution, PolicyClass, Projected, ProjectionError, Target, Weight};
-use nlhf_nash::in_class::{ClassGame, InClassError, InClassStatus, InClassStep, LeastShortfall};
+use nlhf_nash::in_class::{
+    ClassCompetitor, ClassGame, ClassSelfPlay, InClassError, InClassStatus, InClassStep,
+    LeastShortfall, NashRegressionFit,
+};
 use std::ops::ControlFlow;
 
 /// Every payoff lower by up to 0.2, alike for both orders of a pair: pessimism.
@@ -75,6 +78,40 @@ fn single_candidates_no_weight_and_tiny_references_work() {
     assert_eq!((found.status, found.projections), (InClassStatus::Converged, 0));
     let found = search.solve(&class, &[], class.base(), &mut ()).unwrap();
     assert_eq!((found.prompts.len(), found.projections), (0, 0));
+}
+
+#[test]
+fn self_play_and_regression_take_single_candidates_no_weight_and_tiny_references_too() {
+    let mut world = World::random(6.0, 3, 3, &mut rng(56));
+    world.references[0] =
+        nlhf_core::Profile::symmetric(Distribution::from_masses(&[1.0, 1e-300, 0.5]).unwrap());
+    world.payoffs.push(nlhf_core::DenseGame::skew_from_upper(1, |_, _| 0.0));
+    world.references.push(nlhf_core::Profile::uniform(1, 1));
+    world.weights.push(Weight::ONE);
+    world.weights[2] = Weight::ZERO;
+    let (class, games) = (world.spanning(), world.games());
+    let play = ClassSelfPlay { residual_nats: 1e-8, ..ClassSelfPlay::default() };
+    let fit = NashRegressionFit { residual_nats: 1e-8, ..NashRegressionFit::default() };
+    let found = [
+        play.solve(&class, &games, class.base(), &mut ()).unwrap(),
+        play.solve_parametrized(&games, class.base(), &mut ()).unwrap(),
+        fit.fit(&games, class.base(), &mut ()).unwrap(),
+    ];
+    for found in found {
+        assert_eq!(found.status, InClassStatus::Stationary);
+        for at in [0, 1, 3] {
+            let distance = total_variation(&found.prompts[at].policy, &world.equilibria()[at]);
+            assert!(distance < 1e-7, "{at}: {distance:e}");
+        }
+    }
+    world.weights = vec![Weight::ZERO; 4];
+    let games = world.games();
+    let found = play.solve_parametrized(&games, class.base(), &mut ()).unwrap();
+    assert_eq!((found.status, found.iterations), (InClassStatus::Stationary, 0));
+    let found = fit.fit(&games, class.base(), &mut ()).unwrap();
+    assert_eq!((found.status, found.iterations), (InClassStatus::Stationary, 1));
+    let found = ClassCompetitor::default().find(&class, &games, &class.base(), &mut ()).unwrap();
+    assert!(found.gain == 0.0 && found.bound == 0.0);
 }
 
 #[test]
