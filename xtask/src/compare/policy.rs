@@ -66,8 +66,7 @@ pub(super) fn all(quick: bool) -> Vec<Job> {
             "even",
             prompts,
             format!(
-                "One menu of 8 classes for all of {} prompts with 64 features each, one of them right: 512 weights",
-                prompts
+                "One menu of 8 classes for all of {prompts} prompts with 64 features each, one of them right: 512 weights"
             ),
         ),
     ]
