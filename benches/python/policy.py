@@ -81,7 +81,7 @@ def by_torch(features, wanted, negentropy, shape, method):
         return loss
 
     if method == "adam":
-        steps = 300
+        steps = 100
         optimizer = torch.optim.Adam([w], lr=0.1)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         for _ in range(steps):

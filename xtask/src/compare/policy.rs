@@ -20,7 +20,7 @@ pub(super) fn all(quick: bool) -> Vec<Job> {
                 ("scipy L-BFGS-B, loss in numpy", "scipy/lbfgs"),
                 ("torch L-BFGS", "torch/lbfgs"),
                 ("torch L-BFGS, float32", "torch/lbfgs-f32"),
-                ("torch Adam, 300 steps", "torch/adam"),
+                ("torch Adam, 100 steps", "torch/adam"),
             ]
         } else {
             &[
@@ -64,10 +64,9 @@ pub(super) fn all(quick: bool) -> Vec<Job> {
             "classes",
             "classes",
             "even",
-            prompts / 5,
+            prompts,
             format!(
-                "One menu of 8 classes for all of {} prompts with 64 features each, one of them right: 512 weights",
-                prompts / 5
+                "One menu of 8 classes for all of {prompts} prompts with 64 features each, one of them right: 512 weights"
             ),
         ),
     ]

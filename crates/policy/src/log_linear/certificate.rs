@@ -23,7 +23,9 @@ use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
 /// Eigenvalues below this, relative to the largest, are those of flat directions.
-const FLAT: f64 = 1e-12;
+const FLAT: f64 = 1e-11;
+/// What rounding of H and of its eigenvalues may have added to them, relative to the largest.
+const OFF: f64 = 1e-13;
 
 /// The least of the bounds, with what rounding may have done to it; never negative.
 pub(super) fn excess(
@@ -110,7 +112,7 @@ fn curved(
     }
     let (mut squares, mut least) = (0.0, f64::INFINITY);
     for k in 0..theta.len() {
-        let value = faded * (fade * spectrum.values[k] + lift);
+        let value = faded * (fade * (spectrum.values[k] - OFF * most) + lift);
         if flat.binary_search(&k).is_err() {
             squares += shares[k] * shares[k] / value;
             least = least.min(value);

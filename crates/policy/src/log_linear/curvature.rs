@@ -112,3 +112,71 @@ fn deviations(block: &Block, played: &[f64], scales: &[f64]) -> DMatrix<f64> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nlhf_core::{
+        Distribution, FeatureMap, FitError, Menus, PromptId, ResponseId, Target, UniformPolicy,
+        Weight,
+    };
+
+    const SIZES: [f64; 3] = [1.0, 10.0, 100.0];
+
+    #[derive(Debug)]
+    struct Waves;
+
+    impl FeatureMap for Waves {
+        fn dim(&self) -> usize {
+            3
+        }
+
+        fn write(&self, x: PromptId, a: ResponseId, out: &mut [f64]) -> Result<(), FitError> {
+            for (k, out) in out.iter_mut().enumerate() {
+                *out = ((1 + k) as f64 * (x.index() + 3 * a.index()) as f64).sin() * SIZES[k];
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn gradient_and_hessian_are_differences() {
+        let mut menus = Menus::new();
+        for x in 0..7 {
+            let responses: Vec<_> = (0..2 + x % 3).map(ResponseId::new).collect();
+            menus.push(PromptId::new(x), &responses).unwrap();
+        }
+        let targets: Vec<_> = menus
+            .iter()
+            .map(|menu| Target {
+                menu,
+                distribution: Distribution::from_logits(
+                    (0..menu.len()).map(|a| a as f64).collect(),
+                )
+                .unwrap(),
+                weight: Weight::new(1.0 + menu.prompt().index() as f64).unwrap(),
+            })
+            .collect();
+        let design = Design::new(&Waves, &UniformPolicy, &targets).unwrap();
+        let theta = [0.4, -0.05, 0.002];
+        let blocks = design.sample(1);
+        let loss = design.loss(&blocks, &theta);
+        let curvature = Curvature::new(&design, design.sample(1), &theta);
+        assert!((curvature.share - 1.0).abs() < 1e-14);
+        for k in 0..3 {
+            let by = 1e-5 / SIZES[k];
+            let [up, down] = [by, -by].map(|by| {
+                let mut moved = theta;
+                moved[k] += by;
+                design.loss(&blocks, &moved)
+            });
+            let slope = (up.value - down.value) / (2.0 * by);
+            assert!((loss.gradient[k] / slope - 1.0).abs() < 1e-7, "{k}: {slope}");
+            for j in 0..3 {
+                let scale = design.scales[k] * design.scales[j];
+                let bend = (up.gradient[j] - down.gradient[j]) / (2.0 * by) / scale;
+                assert!((curvature.matrix[(j, k)] - bend).abs() < 1e-8, "{j} {k}: {bend}");
+            }
+        }
+    }
+}

@@ -9,7 +9,7 @@
 //! targets. A block fits a core's cache: scores and gradient together read the features once.
 
 use super::LogLinearError;
-use nalgebra::{DMatrix, DVector};
+use nalgebra::{DMatrix, DMatrixView, DVector};
 use nlhf_core::{FeatureMap, Policy, ProjectionError, Target};
 use rayon::prelude::*;
 use std::cmp::Ordering;
@@ -118,22 +118,25 @@ impl Design {
         self.blocks.iter().step_by(stride).collect()
     }
 
-    /// The stride at which blocks hold about `rows` candidates for each feature.
+    /// The stride at which blocks hold about `rows` candidates.
     pub(super) fn stride(&self, rows: usize) -> usize {
         let n_rows: usize = self.blocks.iter().map(|block| block.targets.len()).sum();
-        (n_rows / (rows * self.dim)).clamp(1, self.blocks.len().max(1))
+        (n_rows / rows).clamp(1, self.blocks.len().max(1))
     }
 
     /// The largest range, within a menu and per unit of θ, of features seen through directions in scaled coordinates.
     pub(super) fn flat_range(&self, basis: &DMatrix<f64>) -> f64 {
         let scales = DVector::from_column_slice(&self.scales);
+        let mut across = basis.transpose();
+        for (k, mut column) in across.column_iter_mut().enumerate() {
+            column /= scales[k];
+        }
+        // Back in unscaled coordinates a length is at most so much longer.
+        let most = scales.max();
         let longest = |block: &Block| {
-            let rows = block.rows.chunks_exact(self.dim);
-            let lengths = rows.map(|row| {
-                let row = DVector::from_column_slice(row).component_div(&scales);
-                (basis * basis.tr_mul(&row)).component_mul(&scales).norm()
-            });
-            lengths.fold(0.0, f64::max)
+            let n_rows = block.targets.len();
+            let seen = &across * DMatrixView::from_slice(&block.rows, self.dim, n_rows);
+            most * seen.column_iter().map(|row| row.norm()).fold(0.0, f64::max)
         };
         let longest: Vec<f64> = self.blocks.par_iter().map(longest).collect();
         2.0 * longest.into_iter().fold(0.0, f64::max)

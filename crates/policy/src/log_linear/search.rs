@@ -15,8 +15,10 @@ use super::design::{Block, Design, Loss};
 use nlhf_core::FitStatus;
 
 const MAX_ITERATIONS: usize = 200;
-/// Candidates that the sample has for each feature.
-const SAMPLE: usize = 400;
+/// Candidates that the sample has for each feature: many for few features, and fewer where each makes the Hessian dearer.
+const SAMPLE: [usize; 2] = [400, 50];
+/// From this many candidates on it has as few as that.
+const SAMPLE_SIZE: usize = 25_600;
 /// The minimum over the sample is found to this, in nats: sampling puts it farther from that over all targets.
 const SAMPLE_TOLERANCE: f64 = 1e-6;
 /// What a step must at least reduce the decrease that the model foresees to, for the Hessian to be kept.
@@ -46,7 +48,8 @@ pub(super) fn minimize(
     tolerance: f64,
     start: Option<Vec<f64>>,
 ) -> Result<Found, LogLinearError> {
-    let mut stride = design.stride(SAMPLE);
+    let [many, few] = SAMPLE.map(|each| each * design.dim);
+    let mut stride = design.stride(many.min(SAMPLE_SIZE).max(few));
     let all = design.sample(1);
     let theta = match start {
         Some(start) => drawn_in(start, radius),
