@@ -26,7 +26,7 @@ pub enum Pessimism {
 /// | `scale` | probability | which game the preference is played as | |
 /// | `pessimism` | bonus | how the policy guards against what the data leave open | |
 /// | `tolerance` | 1e-10 | largest duality gap that counts as converged, in payoff units | ≥ 0 |
-/// | `in_class_projections` | 30 | projections spent within a policy class that cannot play the equilibria; 0 only projects them | any |
+/// | `in_class_projections` | 100 | projections spent within a policy class that cannot play the equilibria; 0 only projects them | any |
 /// | `held_out_fraction` | 0.1 | rows held out at random where the data name none | [0, 1) |
 /// | `seed` | 0 | decides which rows those are | |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ impl Default for OfflineConfig {
             scale: Scale::Probability,
             pessimism: Pessimism::Bonus,
             tolerance: 1e-10,
-            in_class_projections: 30,
+            in_class_projections: 100,
             held_out_fraction: 0.1,
             seed: SeedTree::new(0),
         }

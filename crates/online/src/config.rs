@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 /// | `repeats` | true | whether a pair may be asked about again | |
 /// | `returned` | smallest bound | which round's main agent is returned | |
 /// | `tolerance` | 1e-10 | largest duality gap that counts as converged, in payoff units | ≥ 0 |
-/// | `in_class_projections` | 30 | projections spent within a policy class that cannot play the equilibria; 0 only projects them | any |
+/// | `in_class_projections` | 100 | projections spent within a policy class that cannot play the equilibria; 0 only projects them | any |
 /// | `seed` | 0 | decides prompts and responses drawn | |
 ///
 /// Without `repeats` each pair of a prompt is asked about once: for a judge that always says the same, a second answer would
@@ -88,7 +88,7 @@ impl Default for OnlineConfig {
             repeats: true,
             returned: Returned::SmallestBound,
             tolerance: 1e-10,
-            in_class_projections: 30,
+            in_class_projections: 100,
             seed: SeedTree::new(0),
         }
     }
