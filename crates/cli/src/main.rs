@@ -31,6 +31,7 @@ mod progress;
 mod reference;
 mod render;
 mod solve;
+mod versioned;
 
 use clap::{Args, Parser, Subcommand};
 use std::process::ExitCode;

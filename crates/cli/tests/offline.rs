@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Room, assert_refused, nlhf, read_json_lines, stderr, stdout};
+use common::{Room, assert_refused, good_and_bad, nlhf, read_json_lines, stderr, stdout};
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
@@ -48,25 +48,10 @@ fn votes_of_others() -> String {
         .replace("\"c\"", "\"z\"")
 }
 
-/// Pairs of texts in which answers of more `good` win.
-fn texts() -> String {
-    let mut text = String::new();
-    for x in 0..30 {
-        for (chosen, rejected) in [("good good", "bad"), ("good word", "bad bad"), ("good", "word")]
-        {
-            let _ = writeln!(
-                text,
-                "{{\"prompt\":\"question {x}\",\"chosen\":\"{chosen} {x}\",\"rejected\":\"{rejected} {x}\"}}"
-            );
-        }
-    }
-    text
-}
-
 #[test]
 fn a_saved_model_answers_for_candidates_never_compared() {
     let room = Room::new();
-    let pairs = room.file("pairs.jsonl", &texts());
+    let pairs = room.file("pairs.jsonl", &good_and_bad());
     let candidates = room.file(
         "new.jsonl",
         concat!(

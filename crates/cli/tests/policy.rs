@@ -5,29 +5,13 @@
 
 mod common;
 
-use common::{Room, assert_refused, nlhf, read_json_lines, stderr, stdout};
+use common::{Room, assert_refused, good_and_bad, nlhf, read_json_lines, stderr, stdout};
 use serde_json::Value;
-use std::fmt::Write;
 
 fn run(arguments: &[&str]) -> String {
     let output = nlhf(arguments);
     assert!(output.status.success(), "{}", stderr(&output));
     stdout(&output)
-}
-
-/// Pairs of texts in which answers of more `good` win.
-fn pairs() -> String {
-    let mut text = String::new();
-    for x in 0..30 {
-        for (chosen, rejected) in [("good good", "bad"), ("good word", "bad bad"), ("good", "word")]
-        {
-            let _ = writeln!(
-                text,
-                "{{\"prompt\":\"question {x}\",\"chosen\":\"{chosen} {x}\",\"rejected\":\"{rejected} {x}\"}}"
-            );
-        }
-    }
-    text
 }
 
 /// Candidates of prompts that no pair is about; the first of each is good.
@@ -44,7 +28,7 @@ fn probabilities(line: &Value) -> Vec<f64> {
 #[test]
 fn a_policy_learned_from_pairs_chooses_among_answers_never_seen() {
     let room = Room::new();
-    let pairs = room.file("pairs.jsonl", &pairs());
+    let pairs = room.file("pairs.jsonl", &good_and_bad());
     let others = room.file("others.jsonl", OTHERS);
     let (chosen, again) = (room.path("chosen.jsonl"), room.path("again.jsonl"));
     let (chosen_name, again_name) = (chosen.to_str().unwrap(), again.to_str().unwrap());
@@ -106,7 +90,7 @@ fn the_price_of_a_class_is_in_the_report_and_in_order() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let room = Room::new();
-    let pairs = room.file("pairs.jsonl", &pairs());
+    let pairs = room.file("pairs.jsonl", &good_and_bad());
     let others = room.file("others.jsonl", OTHERS);
     let policy = room.path("policy.json");
     let policy = policy.to_str().unwrap();
@@ -135,7 +119,7 @@ fn what_does_not_fit_is_refused() {
 #[test]
 fn a_policy_over_a_reference_wants_it_again() {
     let room = Room::new();
-    let pairs = room.file("pairs.jsonl", &pairs());
+    let pairs = room.file("pairs.jsonl", &good_and_bad());
     let table = room.path("table.jsonl");
     let table = table.to_str().unwrap();
     run(&["offline", &pairs, "--output", table, "--quiet"]);

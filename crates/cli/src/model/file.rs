@@ -3,9 +3,10 @@
 //! ```text
 //! {"format": "nlhf-model", "version": 1, "written_by": "nlhf 0.1.0", "evidence": {…}, "model": {…}}
 //! ```
-//! One JSON object. A version that is not known is refused; within a version only fields are added.
+//! One JSON object, versioned (`versioned.rs`).
 
 use crate::input::Problem;
+use crate::versioned::Kind;
 use anyhow::Context;
 use nlhf::core::{Comparison, FitError, FitEvidence, FitPreference, Fitted, PromptId, ResponseId};
 use nlhf::preference::evidence::Score;
@@ -13,8 +14,8 @@ use nlhf::preference::{AnyModel, Evaluation, Features, SavedModel, Surroundings}
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-const FORMAT: &str = "nlhf-model";
-const VERSION: u32 = 1;
+const KIND: Kind =
+    Kind { format: "nlhf-model", version: 1, what: "model file", written_by: "nlhf fit --output" };
 
 /// The content of a model file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,7 +50,7 @@ impl ModelFile {
         // Its ids mean nothing elsewhere.
         let evidence = FitEvidence { separation: None, ..fitted.evidence.clone() };
         let written_by = concat!("nlhf ", env!("CARGO_PKG_VERSION")).to_owned();
-        let (format, version) = (FORMAT.to_owned(), VERSION);
+        let (format, version) = (KIND.format.to_owned(), KIND.version);
         Self {
             format,
             version,
@@ -61,30 +62,6 @@ impl ModelFile {
             model,
         }
     }
-
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        #[derive(Deserialize)]
-        struct Probe {
-            format: Option<String>,
-            version: Option<u32>,
-        }
-        let shown = path.display();
-        let expected = "expected a model file as written by nlhf fit --output";
-        let bytes = std::fs::read(path).with_context(|| shown.to_string())?;
-        let probe: Probe = serde_json::from_slice(&bytes)
-            .with_context(|| format!("{shown}: {expected}, found other content"))?;
-        anyhow::ensure!(
-            probe.format.as_deref() == Some(FORMAT),
-            "{shown}: {expected}, found JSON without \"format\": \"{FORMAT}\""
-        );
-        let version = probe.version.unwrap_or(0);
-        anyhow::ensure!(
-            version == VERSION,
-            "{shown}: expected a model file of version {VERSION}, found version {version}"
-        );
-        serde_json::from_slice(&bytes)
-            .with_context(|| format!("{shown}: expected a whole model file of version {VERSION}"))
-    }
 }
 
 /// A model that was fitted before, over the names and features of a data set.
@@ -95,7 +72,7 @@ pub(crate) struct AlreadyFitted {
 
 impl AlreadyFitted {
     pub(crate) fn read(path: &Path, problem: &Problem) -> anyhow::Result<Self> {
-        let file = ModelFile::read(path)?;
+        let file: ModelFile = KIND.read(path)?;
         if let Some(buckets) = file.text_features {
             anyhow::ensure!(
                 problem.text_features == Some(buckets),

@@ -3,10 +3,10 @@
 //! ```text
 //! {"format": "nlhf-policy", "version": 1, "written_by": "nlhf 0.1.0", "over_reference": false, "features": {…}, "policy": {…}}
 //! ```
-//! One JSON object. A version that is not known is refused; within a version only fields are added. Features are not in it:
-//! they are given again for the candidates to choose among.
+//! One JSON object, versioned (`versioned.rs`). Features are not in it: they are given again for the candidates to choose among.
 
 use crate::input::Problem;
+use crate::versioned::Kind;
 use anyhow::Context;
 use nlhf::core::{FeatureMap, Policy};
 use nlhf::policy::PolicyParameters;
@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 
-const FORMAT: &str = "nlhf-policy";
-const VERSION: u32 = 1;
+const KIND: Kind =
+    Kind { format: "nlhf-policy", version: 1, what: "policy file", written_by: "--save-policy" };
 
 /// The content of a policy file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,8 +41,8 @@ impl PolicyFile {
         policy: PolicyParameters,
     ) -> Self {
         Self {
-            format: FORMAT.to_owned(),
-            version: VERSION,
+            format: KIND.format.to_owned(),
+            version: KIND.version,
             written_by: concat!("nlhf ", env!("CARGO_PKG_VERSION")).to_owned(),
             over_reference,
             text_features: problem.text_features,
@@ -52,27 +52,7 @@ impl PolicyFile {
     }
 
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        #[derive(Deserialize)]
-        struct Probe {
-            format: Option<String>,
-            version: Option<u32>,
-        }
-        let shown = path.display();
-        let expected = "expected a policy file as written by --save-policy";
-        let bytes = std::fs::read(path).with_context(|| shown.to_string())?;
-        let probe: Probe = serde_json::from_slice(&bytes)
-            .with_context(|| format!("{shown}: {expected}, found other content"))?;
-        anyhow::ensure!(
-            probe.format.as_deref() == Some(FORMAT),
-            "{shown}: {expected}, found JSON without \"format\": \"{FORMAT}\""
-        );
-        let version = probe.version.unwrap_or(0);
-        anyhow::ensure!(
-            version == VERSION,
-            "{shown}: expected a policy file of version {VERSION}, found version {version}"
-        );
-        serde_json::from_slice(&bytes)
-            .with_context(|| format!("{shown}: expected a whole policy file of version {VERSION}"))
+        KIND.read(path)
     }
 
     /// The class that it is of.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -76,3 +77,18 @@ pub(crate) const COMPARISONS: &str = concat!(
     "{\"prompt_id\": \"p1\", \"response_a_id\": \"c\", \"response_b_id\": \"a\", \"label\": 0.5, \"weight\": 3}\n",
     "{\"prompt_id\": \"p2\", \"response_a_id\": \"d\", \"response_b_id\": \"e\", \"label\": 0}\n",
 );
+
+/// Pairs of texts in which answers of more `good` win.
+pub(crate) fn good_and_bad() -> String {
+    let mut text = String::new();
+    for x in 0..30 {
+        for (chosen, rejected) in [("good good", "bad"), ("good word", "bad bad"), ("good", "word")]
+        {
+            let _ = writeln!(
+                text,
+                "{{\"prompt\":\"question {x}\",\"chosen\":\"{chosen} {x}\",\"rejected\":\"{rejected} {x}\"}}"
+            );
+        }
+    }
+    text
+}
