@@ -76,11 +76,16 @@ fn row(timed: &Timed, least: f64) -> String {
     let memory =
         timed.memory.map_or("–".to_owned(), |bytes| format!("{:.0} MB", bytes as f64 / 1e6));
     let (wall, cpu) = (duration(timed.wall), duration(timed.cpu));
-    format!("{wall} | {cpu} | {loss} | {above} | {memory} | {}", ratio(timed.ratio))
+    // Without ours there is nothing to divide by.
+    let times = if timed.ratio.is_finite() { ratio(timed.ratio) } else { "–".to_owned() };
+    format!("{wall} | {cpu} | {loss} | {above} | {memory} | {times}")
 }
 
 /// The fastest alternative that is as good as ours.
 fn verdict(job: &Job, found: &Measured) -> String {
+    if found.outcomes[0].is_err() {
+        return "Ours did not end.".to_owned();
+    }
     let least = least(found);
     let others = job.candidates.iter().zip(&found.outcomes).skip(1);
     let as_good = others.filter_map(|(candidate, outcome)| {
@@ -116,5 +121,7 @@ mod tests {
         assert!(text.contains("is scipy L-BFGS-B, loss in numpy, at 9.00x of our time"), "{text}");
         let text = verdict(&jobs[0], &Measured { threads: 1, outcomes: vec![timed(1.0, 0.5)] });
         assert!(text.starts_with("No alternative"), "{text}");
+        let outcomes = vec![Err("x".to_owned()), timed(f64::NAN, 0.5)];
+        assert_eq!(verdict(&jobs[0], &Measured { threads: 1, outcomes }), "Ours did not end.");
     }
 }

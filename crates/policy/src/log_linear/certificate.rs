@@ -14,7 +14,7 @@
 //! from which no score of the part has moved by more than D₀, times e^−D₀.
 //!
 //! Directions in which H is flat to rounding (features that are constant, or sums of others) are left out, for
-//! `2R` times the gradient along them and e^−2Rρ₂ times B, ρ₂ being the range of features along them.
+//! 2Rρ₂ times the mean of `Σ_a |π_a − t_a|`, which bounds the gradient along them, and e^−2Rρ₂ times B, ρ₂ being the range of features along them.
 
 use super::ball::{dot, norm};
 use super::curvature::Curvature;
@@ -102,12 +102,11 @@ fn curved(
         let basis = DMatrix::from_columns(
             &flat.iter().map(|&k| spectrum.vectors.column(k)).collect::<Vec<_>>(),
         );
-        let along = &basis * basis.tr_mul(&rest);
-        let along = along.component_mul(&scales).norm();
         let range = design.flat_range(&basis);
-        // Scores that are off move the gradient along flat directions by no more than those allow.
-        let off = norm(&design.largest) * summing + range * scoring;
-        bound += 2.0 * radius * (along + off);
+        // Along them the gradient is at most what the features allow, whatever rounding made of it.
+        let pull = DVector::from_column_slice(theta).component_div(&scales);
+        let pull = (&basis * basis.tr_mul(&pull)).component_mul(&scales).norm();
+        bound += 2.0 * radius * (range * loss.spread + multiplier * pull);
         faded = (-2.0 * radius * range).exp();
     }
     let (mut squares, mut least) = (0.0, f64::INFINITY);
