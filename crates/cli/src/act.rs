@@ -31,7 +31,7 @@ pub(crate) struct ActArgs {
     /// Embeddings of the prompts: .npy, row k for line k of --prompts
     #[arg(long, value_name = "FILE", requires = "prompts", help_heading = "Features")]
     prompt_embeddings: Option<PathBuf>,
-    /// Hash the texts of the candidates into so many features, in place of embeddings
+    /// Hash the texts of the candidates into features, in place of embeddings: into as many buckets as where the policy was learned
     #[arg(long, value_name = "BUCKETS", num_args = 0..=1, default_missing_value = "256", help_heading = "Features",
           conflicts_with_all = ["response_embeddings", "prompt_embeddings"])]
     text_features: Option<usize>,
@@ -42,18 +42,21 @@ pub(crate) struct ActArgs {
     #[arg(long, value_name = "T", default_value_t = 1.0, allow_hyphen_values = true)]
     temperature: f64,
     /// Draw so many answers for each prompt
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    draws: usize,
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=MAX_DRAWS))]
+    draws: u32,
     /// Write the choices here, one JSON line a prompt [default: standard output]
     #[arg(long, short, value_name = "POLICY.jsonl", help_heading = "Output")]
     output: Option<PathBuf>,
 }
 
+/// Answers that may be drawn for a prompt: more tell nothing that probabilities do not.
+const MAX_DRAWS: i64 = 1_000_000;
+
 const AFTER_HELP: &str = "\
 Examples:
   nlhf offline comparisons.jsonl --responses responses.jsonl \\
-    --response-embeddings responses.npy --policy log-linear \\
-    --save-policy policy.json
+    --response-embeddings responses.npy --pessimism none \\
+    --policy log-linear --save-policy policy.json
   nlhf act policy.json new.jsonl --response-embeddings new.npy \\
     --draws 4 --output chosen.jsonl
 
@@ -63,7 +66,11 @@ Written, a line a prompt:
 
 The lines are a policy file for --reference, nlhf evaluate and nlhf export.
 No certificate comes with them: nothing is known here of who would win.
-nlhf evaluate judges them by comparisons.";
+nlhf evaluate judges them by comparisons. A prompt with one candidate is
+answered with it. docs/policy.md goes through the whole.";
+
+/// Nats from the reference below which a policy does next to nothing.
+const HARDLY: f64 = 2e-3;
 
 /// What is written for a prompt.
 #[derive(Serialize)]
@@ -134,11 +141,22 @@ pub(crate) fn run(args: &ActArgs, global: &Global) -> anyhow::Result<Outcome> {
         number(entropy / n),
         number(flat / n)
     )?;
-    writeln!(standard, "  policy        {} nats from the reference on average", number(kl / n))?;
+    writeln!(
+        standard,
+        "  policy        {} nats from the reference on average{}",
+        number(kl / n),
+        if kl / n < HARDLY { ": it hardly differs" } else { "" }
+    )?;
     if let Some(path) = &args.output {
         let path = path.display();
         writeln!(standard, "\nNext:\n  - the choices are in {path}")?;
+        let candidates = args.candidates.display();
         writeln!(standard, "  - who wins with them: nlhf evaluate {path} --comparisons HELDOUT")?;
+        writeln!(
+            standard,
+            "    (chosen and rejected pairs first through nlhf data HELDOUT --explicit FILE)"
+        )?;
+        writeln!(standard, "  - pairs for a trainer: nlhf export {path} --responses {candidates}")?;
     }
     Ok(Outcome::Done)
 }

@@ -23,7 +23,7 @@ pub(crate) struct DataArgs {
     /// Candidates: JSONL with response_id and prompt_id, or with prompt and responses
     #[arg(long, value_name = "FILE", requires = "comparisons")]
     pub(crate) responses: Option<PathBuf>,
-    /// Embeddings of the candidates: .npy, row k for line k of --responses
+    /// Embeddings of the candidates: .npy, row k for the k-th candidate of --responses
     #[arg(long, value_name = "FILE", requires = "comparisons")]
     pub(crate) response_embeddings: Option<PathBuf>,
     /// Prompts: JSONL with prompt_id
@@ -204,6 +204,45 @@ impl Problem {
             render::counted(self.dataset.comparisons.len(), "comparison")
         );
         (self.held_out, self.training) = (held_out, Some(training));
+        Ok(())
+    }
+
+    /// Whether hashed texts are also those of prompts; nothing where features are embeddings, or there are none.
+    pub(crate) fn hashes_prompts(&self) -> Option<bool> {
+        self.text_features.map(|_| self.prompt_features.is_some())
+    }
+
+    /// Refuses features of another kind than those that `what` was learned with: hashed texts of so many buckets, with or
+    /// without those of prompts, or embeddings.
+    pub(crate) fn check_texts(
+        &self,
+        what: &str,
+        buckets: Option<usize>,
+        of_prompts: Option<bool>,
+    ) -> anyhow::Result<()> {
+        let Some(buckets) = buckets else {
+            ensure!(
+                self.text_features.is_none(),
+                "a {what} over embeddings: expected --response-embeddings FILE.npy in place of --text-features"
+            );
+            return Ok(());
+        };
+        ensure!(
+            self.text_features == Some(buckets),
+            "a {what} over hashed texts: expected --text-features {buckets}"
+        );
+        // Files of old do not tell.
+        let Some(of_prompts) = of_prompts else { return Ok(()) };
+        let found = self.hashes_prompts() == Some(true);
+        ensure!(
+            found || !of_prompts,
+            "a {what} over the texts of prompts too: expected candidates with \"prompt\" and \"responses\", or --prompts FILE with \
+             \"text\"; found responses alone"
+        );
+        ensure!(
+            !found || of_prompts,
+            "a {what} over the texts of responses alone: expected candidates without texts of prompts, found them with"
+        );
         Ok(())
     }
 

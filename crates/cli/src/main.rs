@@ -84,7 +84,7 @@ enum Command {
     Fit(fit::FitArgs),
     Solve(solve::SolveArgs),
     Compare(compare::CompareArgs),
-    Offline(offline::OfflineArgs),
+    Offline(Box<offline::OfflineArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Export(export::ExportArgs),
     Online(Box<online::OnlineArgs>),

@@ -24,8 +24,8 @@ pub(crate) struct PolicyArgs {
     /// The class that the policy is taken from
     #[arg(long, value_enum, default_value = "tabular")]
     policy: PolicyKind,
-    /// The largest length of the weights of a log-linear policy: a smaller one keeps it nearer to the reference and lets it
-    /// follow fewer accidents of the prompts it learns from [default: 1000]
+    /// The largest length of the weights of a log-linear policy: a smaller one keeps it nearer to the reference and overfits
+    /// less [default: 1000]
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     policy_norm: Option<f64>,
     /// Hidden units of a neural policy [default: 32]
@@ -34,6 +34,9 @@ pub(crate) struct PolicyArgs {
     /// How strongly the weights of a neural policy are held near zero [default: 0]
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     policy_decay: Option<f64>,
+    /// Steps at most from the projected equilibria to what is best within the class [default: 100]
+    #[arg(long, value_name = "N")]
+    policy_steps: Option<usize>,
     /// Keep this many principal components of the features for the policy [default: all]
     #[arg(long, value_name = "K")]
     policy_components: Option<usize>,
@@ -51,6 +54,8 @@ enum PolicyKind {
     /// The same with a small neural network for the score
     Neural,
 }
+
+const STEPS: usize = 100;
 
 impl PolicyKind {
     /// As it is written on the command line.
@@ -102,6 +107,7 @@ impl PolicyArgs {
             (self.policy_hidden.is_some(), "--policy-hidden", neural),
             (self.policy_decay.is_some(), "--policy-decay", neural),
             (self.policy_components.is_some(), "--policy-components", linear || neural),
+            (self.policy_steps.is_some(), "--policy-steps", linear || neural),
         ] {
             if given && !used {
                 bail!(
@@ -116,6 +122,16 @@ impl PolicyArgs {
              written by --output"
         );
         Ok(())
+    }
+
+    /// Steps at most within a class that cannot play the equilibria.
+    pub(crate) fn steps(&self) -> usize {
+        self.policy_steps.unwrap_or(STEPS)
+    }
+
+    /// Whether it is the table, which plays no other prompts.
+    pub(crate) fn is_tabular(&self) -> bool {
+        self.policy == PolicyKind::Tabular
     }
 
     /// Hands the chosen class on. `base` is what the policy is held near.
@@ -135,7 +151,8 @@ impl PolicyArgs {
                     config = config.with_max_norm(norm);
                 }
                 let features: Arc<dyn FeatureMap> = self.features(problem)?;
-                with.call(&LogLinearClass::new(features, base, config)?)
+                let class = LogLinearClass::new(features, base, config).context("--policy-norm")?;
+                with.call(&class)
             }
             PolicyKind::Neural => {
                 let mut config = NeuralConfig::default().with_seed(seeds);
@@ -146,7 +163,9 @@ impl PolicyArgs {
                     config = config.with_weight_decay(decay);
                 }
                 let features: Arc<dyn FeatureMap> = self.features(problem)?;
-                with.call(&NeuralClass::new(features, base, config)?)
+                let class = NeuralClass::new(features, base, config)
+                    .context("--policy-hidden, --policy-decay")?;
+                with.call(&class)
             }
         }
     }

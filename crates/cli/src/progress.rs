@@ -50,6 +50,12 @@ impl Progress {
         self.bar.set_position(done);
     }
 
+    /// Takes the bar off the screen, for another to follow.
+    pub(crate) fn hide(&mut self) {
+        self.bar.finish_and_clear();
+        self.shown = true;
+    }
+
     /// Takes the bar off the screen.
     pub(crate) fn finish(self) {
         self.bar.finish_and_clear();

@@ -37,7 +37,7 @@ fn a_policy_learned_from_pairs_chooses_among_answers_never_seen() {
         let policy = policy.to_str().unwrap();
         let learn = ["offline", &pairs, "--text-features", "64", "--pessimism", "none"];
         let said = run(&[&learn[..], &["--policy", class, "--save-policy", policy]].concat());
-        assert!(said.contains(&format!("  class         {class}: ")), "{said}");
+        assert!(said.contains(&format!("  class         {class}; ")), "{said}");
         assert!(said.contains("nlhf act"), "{said}");
         let act = ["act", policy, &others, "--text-features", "64", "--draws", "200"];
         let said = run(&[&act[..], &["--output", chosen_name]].concat());
@@ -107,6 +107,11 @@ fn what_does_not_fit_is_refused() {
     assert_refused(&act(&[]), "expected --text-features 64");
     assert_refused(&act(&["--text-features", "32"]), "expected --text-features 64");
     assert_refused(&act(&["--text-features", "64", "--temperature", "0"]), "must be positive");
+    assert_refused(&act(&["--text-features", "64", "--draws", "99999999999"]), "--draws");
+    let alone = "{\"prompt_id\": \"p\", \"response_id\": \"r\", \"text\": \"good\"}\n";
+    let alone = room.file("alone.jsonl", alone);
+    let without_prompts = nlhf(&["act", policy, &alone, "--text-features", "64"]);
+    assert_refused(&without_prompts, "over the texts of prompts too");
     let uniform = room.file("uniform.jsonl", "");
     assert_refused(&act(&["--text-features", "64", "--reference", &uniform]), "uniform.jsonl");
     let model = nlhf(&["act", &pairs, &others, "--text-features", "64"]);

@@ -96,7 +96,7 @@ pub enum DataError {
     },
     /// An embedding file has another number of rows than the file that lists what they belong to.
     #[error(
-        "{}: expected {expected} rows, one for each line of {}, found {found}",
+        "{}: expected {expected} rows, one for each that {} lists, found {found}",
         path.display(), listed_in.display()
     )]
     Rows {

@@ -304,7 +304,7 @@ mod tests {
         let file = written("e.npy", file("'|u1'", "False", "(2, 1)", &[1, 2]));
         assert!(crate::read_embeddings(&file.path, 2, Path::new("r.jsonl")).is_ok());
         let error = crate::read_embeddings(&file.path, 3, Path::new("r.jsonl")).unwrap_err();
-        let expected = "e.npy: expected 3 rows, one for each line of r.jsonl, found 2";
+        let expected = "e.npy: expected 3 rows, one for each that r.jsonl lists, found 2";
         assert!(error.to_string().ends_with(expected), "{error}");
     }
 }

@@ -45,6 +45,8 @@ impl OfflineLearner {
             found.iter().map(|found| found.policy.clone()).collect();
         let limit = self.config().in_class_projections;
         let search = LeastShortfall { max_projections: limit, ..LeastShortfall::default() };
+        // Who wants to stop is asked again after the first step.
+        let _ = observer.observe(&OfflineEvent::Restricted { projections: 0, limit });
         let mut watch = |step: &InClassStep| {
             observer.observe(&OfflineEvent::Restricted { projections: step.projections, limit })
         };

@@ -109,7 +109,7 @@ fn stopping_within_the_class_leaves_what_was_found() {
     let (menus, reference) = (truth.menus(), &UniformPolicy);
     let data = OfflineData { training: &judged, held_out: &[], menus, reference };
     let mut stop = |event: &OfflineEvent| match event {
-        OfflineEvent::Restricted { .. } => ControlFlow::Break(()),
+        OfflineEvent::Restricted { projections: 1.., .. } => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     };
     let learned = learner.learn(data, &fit, &log_linear(&truth), &mut stop).unwrap();

@@ -107,7 +107,7 @@ pub enum SavedModelError {
         found: String,
     },
     /// The model needs features that were not given.
-    #[error("the model needs features of {0}")]
+    #[error("features of {0} are needed, but there are none")]
     NeedsFeatures(&'static str),
     /// The features have another length.
     #[error("the model needs {expected} features of each of the {what}, found {found}")]

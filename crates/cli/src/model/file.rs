@@ -32,6 +32,9 @@ pub(crate) struct ModelFile {
     /// Buckets of hashed text features, if the features are those.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     text_features: Option<usize>,
+    /// Whether those are of prompts too.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    prompt_texts: Option<bool>,
     model: SavedModel,
 }
 
@@ -59,6 +62,7 @@ impl ModelFile {
             held_out,
             cross_validation,
             text_features: text_features.filter(|_| model.features().is_some()),
+            prompt_texts: problem.hashes_prompts().filter(|_| model.features().is_some()),
             model,
         }
     }
@@ -73,12 +77,10 @@ pub(crate) struct AlreadyFitted {
 impl AlreadyFitted {
     pub(crate) fn read(path: &Path, problem: &Problem) -> anyhow::Result<Self> {
         let file: ModelFile = KIND.read(path)?;
-        if let Some(buckets) = file.text_features {
-            anyhow::ensure!(
-                problem.text_features == Some(buckets),
-                "{}: a model of hashed texts: expected --text-features {buckets}",
-                path.display()
-            );
+        if file.model.features().is_some() {
+            problem
+                .check_texts("model", file.text_features, file.prompt_texts)
+                .with_context(|| path.display().to_string())?;
         }
         let dataset = &problem.dataset;
         let around = Surroundings {

@@ -183,15 +183,21 @@ impl Learn<'_> {
             .with_eta(self.args.game.eta)
             .with_scale(self.args.game.scale.into())
             .with_pessimism(self.args.pessimism.into())
+            .with_in_class_projections(self.args.policy.steps())
             .with_seed(SeedTree::new(self.global.seed));
-        let mut bar = Progress::new(self.global, menus.len() as u64, "prompts");
+        let total = menus.len() as u64;
+        let mut bar = Progress::new(self.global, total, "prompts");
+        let mut class_bar = Progress::new(self.global, self.args.policy.steps() as u64, "steps");
         let mut watch = |event: &OfflineEvent| {
             match event {
                 OfflineEvent::Fitted => bar.update(0, "solving"),
+                OfflineEvent::Solved { done, .. } if *done as u64 == total => {
+                    bar.update(total, "putting the equilibria into the policy");
+                }
                 OfflineEvent::Solved { done, .. } => bar.update(*done as u64, "solving"),
-                OfflineEvent::Restricted { projections, limit } => {
-                    let says = format!("within the policy class, {projections} of {limit}");
-                    bar.update(menus.len() as u64, says);
+                OfflineEvent::Restricted { projections, .. } => {
+                    bar.hide();
+                    class_bar.update(*projections as u64, "within the policy class");
                 }
             }
             ControlFlow::Continue(())
@@ -210,6 +216,7 @@ impl Learn<'_> {
             learned => learned?,
         };
         bar.finish();
+        class_bar.finish();
         let contest = self.contest(&result.model, &result.report)?;
         let counts = PairCounts::new(problem.training());
         let misfit = misfit(&result.model, &counts);

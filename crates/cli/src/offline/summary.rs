@@ -6,7 +6,7 @@ use super::{OfflineArgs, PessimismArg};
 use crate::contest;
 use crate::input::Problem;
 use crate::model::ModelKind;
-use crate::policy_class::summary::{saved_step, write_restriction};
+use crate::policy_class::summary::{next_step, write_restriction};
 use crate::render::{self, Table, count, counted, number, unit};
 use nlhf::core::{Confidence, ResponseId, Scale};
 use nlhf::offline::Contest;
@@ -63,14 +63,21 @@ fn write_summary(
     )?;
     if let Some(restriction) = &report.restriction {
         write_restriction(out, &report.policy_class, restriction, unit(scale))?;
+    } else if report.version_space.is_some() && !args.policy.is_tabular() {
+        let class = &report.policy_class;
+        writeln!(
+            out,
+            "  class         {class}: the nearest to the equilibria that was found, certified as it plays"
+        )?;
     }
     writeln!(
         out,
-        "  certificate   every duality gap at most {:.1e}{}; {} of {} converged",
+        "  certificate   every duality gap at most {:.1e}{}; {} of {} {}converged",
         report.max_duality_gap(),
         if report.restriction.is_some() { " as the class plays" } else { "" },
         count(n - report.n_unconverged()),
-        count(n)
+        count(n),
+        if report.restriction.is_some() { "equilibria " } else { "" }
     )?;
     if args.pessimism == PessimismArg::Bonus && !args.trusts_intervals() {
         writeln!(out, "  bound         none: --beta 0 takes the estimate at its word")?;
@@ -350,7 +357,7 @@ fn write_next_steps(
                 .to_owned(),
         ),
     }
-    steps.extend(args.policy.save_policy.as_deref().map(saved_step));
+    steps.extend(next_step(&args.policy, problem));
     if problem.truth.is_some() {
         steps.push(
             "use your own comparisons: nlhf offline FILE (nlhf offline --help shows the format)"

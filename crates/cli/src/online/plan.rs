@@ -85,6 +85,7 @@ impl PlanArgs {
             .with_eta(args.game.eta)
             .with_scale(args.game.scale.into())
             .with_budget(rounds, labels)
+            .with_in_class_projections(args.policy.steps())
             .with_seed(SeedTree::new(seed));
         config.label_budget = self.budget;
         config.target_bound = self.target_bound;

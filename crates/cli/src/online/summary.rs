@@ -3,7 +3,7 @@
 use super::OnlineArgs;
 use super::candidates::AskedAbout;
 use super::learn::{Learned, Spent};
-use crate::policy_class::summary::{saved_step, write_restriction};
+use crate::policy_class::summary::{next_step, write_restriction};
 use crate::render::{self, count, counted, number};
 use nlhf::core::Scale;
 use nlhf::online::{Returned, RoundReport, StopReason};
@@ -48,7 +48,7 @@ fn write(
         writeln!(out)?;
         what_it_took(out, args, spent)?;
     }
-    next(out, args, learned)
+    next(out, args, asked, learned)
 }
 
 /// The rounds, with the truth beside the bound where it is known.
@@ -207,7 +207,12 @@ fn what_it_took(out: &mut String, args: &OnlineArgs, spent: &Spent) -> std::fmt:
     Ok(())
 }
 
-fn next(out: &mut String, args: &OnlineArgs, learned: &Learned) -> std::fmt::Result {
+fn next(
+    out: &mut String,
+    args: &OnlineArgs,
+    asked: &AskedAbout,
+    learned: &Learned,
+) -> std::fmt::Result {
     writeln!(out, "\nNext:")?;
     match learned.report.stopped {
         StopReason::NothingLeft => {
@@ -231,8 +236,8 @@ fn next(out: &mut String, args: &OnlineArgs, learned: &Learned) -> std::fmt::Res
     if let Some(labels) = args.judge.labels().first() {
         writeln!(out, "  - see what was answered: nlhf labels {}", file(labels))?;
     }
-    if let Some(path) = &args.policy.save_policy {
-        writeln!(out, "  - {}", saved_step(path))?;
+    if let Some(step) = next_step(&args.policy, &asked.problem) {
+        writeln!(out, "  - {step}")?;
     }
     match (&args.output, &args.candidates.candidates) {
         (Some(policy), Some(candidates)) => writeln!(

@@ -29,6 +29,9 @@ pub(crate) struct PolicyFile {
     /// Buckets of hashed text features, if the features are those.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     text_features: Option<usize>,
+    /// Whether those are of prompts too.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    prompt_texts: Option<bool>,
     features: SavedFeatures,
     policy: PolicyParameters,
 }
@@ -46,6 +49,7 @@ impl PolicyFile {
             written_by: concat!("nlhf ", env!("CARGO_PKG_VERSION")).to_owned(),
             over_reference,
             text_features: problem.text_features,
+            prompt_texts: problem.hashes_prompts(),
             features: SavedFeatures::new(features),
             policy,
         }
@@ -68,12 +72,8 @@ impl PolicyFile {
         reference: Option<Arc<dyn Policy>>,
     ) -> anyhow::Result<Box<dyn Policy>> {
         let shown = path.display();
-        if let Some(buckets) = self.text_features {
-            anyhow::ensure!(
-                problem.text_features == Some(buckets),
-                "{shown}: a policy over hashed texts: expected --text-features {buckets}"
-            );
-        }
+        let texts = problem.check_texts("policy", self.text_features, self.prompt_texts);
+        texts.with_context(|| shown.to_string())?;
         let base = match (self.over_reference, reference) {
             (true, None) => anyhow::bail!(
                 "{shown}: this policy was learned over a reference: expected --reference FILE with that of these candidates"
@@ -91,7 +91,10 @@ impl PolicyFile {
             prompt_features: problem.prompt_features.as_ref(),
         };
         let features = self.features.restore(around).with_context(|| {
-            format!("{shown}: expected embeddings like those that the policy was learned with")
+            format!(
+                "{shown}: expected features like those that the policy was learned with (--response-embeddings; of prompts \
+                 --prompts and --prompt-embeddings)"
+            )
         })?;
         let features: Arc<dyn FeatureMap> = features;
         self.policy.over(features, base).with_context(|| shown.to_string())

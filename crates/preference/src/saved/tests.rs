@@ -150,7 +150,7 @@ fn missing_features_and_broken_parts_are_told() {
             continue;
         };
         let error = saved.restore(bare).unwrap_err().to_string();
-        assert!(error.starts_with("the model needs features of "), "{error}");
+        assert!(error.starts_with("features of "), "{error}");
         if shape.of_responses.is_some() {
             let around = Surroundings {
                 response_features: Some(&wide),
