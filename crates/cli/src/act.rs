@@ -183,7 +183,10 @@ impl ActArgs {
         if self.temperature == 1.0 {
             return played;
         }
-        let logits = played.log_probabilities().iter().map(|log_p| log_p / self.temperature);
+        let logs = played.log_probabilities();
+        // Off the most likely first, which then stays finite at any temperature.
+        let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let logits = logs.iter().map(|log_p| (log_p - most) / self.temperature);
         Distribution::from_logits(logits.collect()).expect("some candidate is played")
     }
 

@@ -55,10 +55,8 @@ fn a_saved_model_answers_for_candidates_never_compared() {
     let candidates = room.file(
         "new.jsonl",
         concat!(
-            "{\"prompt_id\":\"n1\",\"response_id\":\"x\",\"text\":\"bad bad\"}\n",
-            "{\"prompt_id\":\"n1\",\"response_id\":\"y\",\"text\":\"good good\"}\n",
-            "{\"prompt_id\":\"n2\",\"response_id\":\"z\",\"text\":\"good\"}\n",
-            "{\"prompt_id\":\"n2\",\"response_id\":\"w\",\"text\":\"strange\"}\n",
+            "{\"prompt_id\":\"n1\",\"prompt\":\"one\",\"responses\":[\"bad bad\",\"good good\"],\"response_ids\":[\"x\",\"y\"]}\n",
+            "{\"prompt_id\":\"n2\",\"prompt\":\"two\",\"responses\":[\"good\",\"strange\"],\"response_ids\":[\"z\",\"w\"]}\n",
         ),
     );
     let (model, policy) = (room.path("model.json"), room.path("policy.jsonl"));
@@ -83,7 +81,11 @@ fn a_saved_model_answers_for_candidates_never_compared() {
         "expected a model file",
     );
     let alone =
-        room.file("one.jsonl", "{\"prompt_id\":\"n\",\"response_id\":\"x\",\"text\":\"a\"}\n");
+        room.file("one.jsonl", "{\"prompt_id\":\"n\",\"prompt\":\"p\",\"responses\":[\"a\"]}\n");
+    let without_prompts = "{\"prompt_id\":\"n\",\"response_id\":\"x\",\"text\":\"a\"}\n";
+    let without_prompts = room.file("bare.jsonl", without_prompts);
+    let bare = ["offline", "--allow-single-candidates", "--apply", model, &without_prompts];
+    assert_refused(&nlhf(&[&bare[..], &features].concat()), "over the texts of prompts too");
     let one = nlhf(&[&["offline", "--apply", model, &alone][..], &features].concat());
     assert_refused(&one, "--allow-single-candidates");
     let empty = room.file("none.jsonl", "");

@@ -9,7 +9,7 @@ use nlhf_core::{
     NashSolver, Observer, Policy, PolicyClass, Projected, ProjectionError, PromptId, SolveError,
     Target, Weight,
 };
-use nlhf_nash::in_class::InClassError;
+use nlhf_nash::in_class::{InClassError, Restriction};
 use nlhf_nash::{Automatic, VersionSpaceError};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -222,16 +222,24 @@ impl OfflineLearner {
                 let ensemble =
                     Ensemble::new(data.menus, model, space, data.reference, &self.config);
                 let mut together = ensemble.solve()?;
-                let policy = project(class, data.menus, &together.prompts)?.policy;
+                let Projected { policy, excess_nats } =
+                    project(class, data.menus, &together.prompts)?;
                 let played: Vec<Distribution> =
                     data.menus.iter().map(|menu| policy.distribution(menu)).collect();
-                let mut both = played.iter().zip(&together.prompts);
-                if both.any(|(played, found)| *played != found.policy) {
+                let both = || played.iter().zip(&together.prompts);
+                let mut restriction = None;
+                if both().any(|(played, found)| *played != found.policy) {
+                    let nats = both().map(|(played, found)| found.policy.kl_nats(played));
+                    let kl_nats = nats.sum::<f64>() / total as f64;
+                    let free = together.report.suboptimality_bound;
                     together = ensemble.certify(together, played)?;
+                    let projected = together.report.suboptimality_bound;
+                    restriction =
+                        Some(Restriction::of_projection(free, projected, kl_nats, excess_nats));
                 }
                 // All prompts are one game: there is nothing to report before, and nothing left to stop.
                 let _ = observer.observe(&OfflineEvent::Solved { done: total, total });
-                (policy, together.prompts, Some(together.report), None)
+                (policy, together.prompts, Some(together.report), restriction)
             }
             Pessimism::Bonus | Pessimism::None => {
                 let found = self.solve(model, data, observer)?;

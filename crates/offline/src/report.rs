@@ -74,8 +74,8 @@ pub struct OfflineReport {
     pub policy_class: String,
     /// All prompts together, in the version-space form.
     pub version_space: Option<VersionSpaceReport>,
-    /// What the policy class costs, in the game that was solved; `None` if it plays every equilibrium, and in the version-space form,
-    /// where equilibria are projected.
+    /// What the policy class costs, in the game that was solved; `None` if it plays every equilibrium. In the version-space form
+    /// equilibria are projected and nothing more, and shortfalls are bounds on the mean suboptimality.
     pub restriction: Option<Restriction>,
     /// The prompts, in the order of the menus.
     pub prompts: Vec<PromptReport>,

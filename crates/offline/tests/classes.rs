@@ -5,6 +5,7 @@
 use nlhf_core::{
     Confidence, FeatureMap, Policy, PolicyClass, Scale, SeedTree, UniformPolicy, suboptimality,
 };
+use nlhf_nash::in_class::InClassStatus;
 use nlhf_offline::{OfflineConfig, OfflineData, OfflineEvent, OfflineLearner, Pessimism};
 use nlhf_policy::{LogLinearClass, LogLinearConfig, NeuralClass, NeuralConfig, TabularClass};
 use nlhf_preference::{Crowd, CrowdConfig, TabularFit};
@@ -114,6 +115,6 @@ fn stopping_within_the_class_leaves_what_was_found() {
     };
     let learned = learner.learn(data, &fit, &log_linear(&truth), &mut stop).unwrap();
     let costs = learned.report.restriction.unwrap();
-    assert_eq!((costs.n_projections, costs.status.name()), (1, "stopped"));
+    assert_eq!((costs.n_projections, costs.status), (1, Some(InClassStatus::Stopped)));
     assert!(costs.in_class_shortfall <= costs.projected_shortfall);
 }

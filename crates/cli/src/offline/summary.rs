@@ -63,12 +63,6 @@ fn write_summary(
     )?;
     if let Some(restriction) = &report.restriction {
         write_restriction(out, &report.policy_class, restriction, unit(scale))?;
-    } else if report.version_space.is_some() && !args.policy.is_tabular() {
-        let class = &report.policy_class;
-        writeln!(
-            out,
-            "  class         {class}: the nearest to the equilibria that was found, certified as it plays"
-        )?;
     }
     writeln!(
         out,

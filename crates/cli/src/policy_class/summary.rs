@@ -21,9 +21,10 @@ pub(crate) fn write_restriction(
         None => "a member of the class may be nearer".to_owned(),
     };
     let ended = match restriction.status {
-        InClassStatus::Budget => "more might do better: --policy-steps",
-        InClassStatus::Stopped => "stopped",
-        _ => "no further step helps",
+        Some(InClassStatus::Budget) => "more might do better: --policy-steps",
+        Some(InClassStatus::Stopped) => "stopped",
+        Some(_) => "no further step helps",
+        None => "with this pessimism none are taken",
     };
     writeln!(
         out,

@@ -32,8 +32,28 @@ pub struct Restriction {
     pub projection_excess_nats: Option<f64>,
     /// Projections that the search within the class took.
     pub n_projections: usize,
-    /// Why it ended.
-    pub status: InClassStatus,
+    /// Why it ended; nothing where it was not begun.
+    pub status: Option<InClassStatus>,
+}
+
+impl Restriction {
+    /// The same of a policy that is projected and nothing more, from the shortfalls before and after.
+    pub fn of_projection(
+        free_shortfall: f64,
+        projected_shortfall: f64,
+        projection_kl_nats: f64,
+        projection_excess_nats: Option<f64>,
+    ) -> Self {
+        Self {
+            free_shortfall,
+            projected_shortfall,
+            in_class_shortfall: projected_shortfall,
+            projection_kl_nats,
+            projection_excess_nats,
+            n_projections: 0,
+            status: None,
+        }
+    }
 }
 
 /// Goes on from projected equilibria to what is best within the class, and says what the class costs.
@@ -70,7 +90,7 @@ pub fn restricted<C: PolicyClass>(
         projection_kl_nats,
         projection_excess_nats,
         n_projections: found.projections,
-        status: found.status,
+        status: Some(found.status),
     };
     Ok((found.policy, restriction))
 }
