@@ -14,12 +14,25 @@
 //!
 //! Prompts are coupled by the class alone. Every certificate is recomputed from what the class plays and holds against all policies.
 
+mod competitor;
 mod descent;
+mod geometry;
 mod least_shortfall;
+mod memory;
+mod natural_gradient;
+mod regression;
+mod regression_fit;
 mod restriction;
+mod self_play;
 
+pub use competitor::{ClassCompetitor, Competitor};
 pub use least_shortfall::{LeastShortfall, LeastShortfallSolution, PlayedPrompt};
+pub use regression::{
+    AdvantagePair, JudgedPair, RegressionLoss, nash_preference_regression, nash_regression,
+};
+pub use regression_fit::{NashRegressionFit, RegressionPairs, RegressionRound};
 pub use restriction::{Restriction, restricted};
+pub use self_play::{ClassEquilibrium, ClassSelfPlay, SelfPlayStep};
 
 use nlhf_core::{Menu, ProjectionError, PromptId, RegularizedGame, Weight};
 use serde::{Deserialize, Serialize};
@@ -121,7 +134,30 @@ pub enum InClassError {
         /// Rows of the game.
         given: usize,
     },
+    /// A game that has no single equilibrium policy.
+    #[error(
+        "an equilibrium inside a class needs skew payoffs and one reference for both players, but the game of {prompt:?} has not"
+    )]
+    NotSymmetric {
+        /// The prompt.
+        prompt: PromptId,
+    },
+    /// Payoffs times η, or what a policy plays, are beyond the range of f64.
+    #[error("the loss of round {round} is not finite")]
+    NotFinite {
+        /// The round, counted from one.
+        round: usize,
+    },
     /// A step that the class cannot be fitted to.
     #[error("cannot project a step onto the policy class")]
     Project(#[from] ProjectionError),
+}
+
+/// # Errors
+/// [`InClassError::NotSymmetric`] for the first game that is not.
+fn check_symmetric(games: &[ClassGame<'_>]) -> Result<(), InClassError> {
+    match games.iter().find(|game| !game.game.is_symmetric()) {
+        Some(game) => Err(InClassError::NotSymmetric { prompt: game.menu.prompt() }),
+        None => Ok(()),
+    }
 }

@@ -46,6 +46,7 @@
 
 mod automatic;
 mod batch;
+mod cholesky;
 mod closed_form;
 mod continuation;
 pub mod in_class;

@@ -16,7 +16,6 @@
 //! section 3, algorithm 1.
 
 mod certificate;
-mod cholesky;
 mod matrix;
 mod mixture;
 mod state;

@@ -5,11 +5,16 @@
 //! q_x = BR₂(π) ∝ μ₀ exp(−ηM'π),   g_x = M q_x − (log π/π₀)/η = −∂s_x/∂π
 //! ```
 //! In a symmetric game `s = sub`, the suboptimality against all policies; in a pessimistic one it bounds the suboptimality under the
-//! truth. s is convex in the policy. The search is that of `descent`: it never ends worse than it starts, so that
+//! truth. s is convex in the policy. Here is how many projections that takes, from the projected equilibrium, at `relative_tolerance` 1e-3
+//! on twenty cyclic games of eight responses that share six random features: 1 at η = 1, 3 or 4 at η = 10, 16 to 19 at η = 100, 31 to 78
+//! at η = 1000; the mean is then within 2e-4 of the stationary point's, 4e-3 in the worst case at η = 100.
+//!
+//! The search is that of `descent`: it never ends worse than it starts, so that
 //! started from the projected equilibrium it only improves on it. Where the class is not convex as a set of policies (log-linear ones,
 //! networks), its end is a stationary point and need not be the best of the class.
 
-use super::descent::{Cost, Descended, Descent, Evaluated, net_gains};
+use super::descent::{Cost, Descended, Descent, Evaluated};
+use super::geometry::{Geometry, net_gains};
 use super::{ClassGame, InClassError, InClassStatus, InClassStep};
 use nlhf_core::{Certificate, Distribution, Observer, PolicyClass, Profile};
 use rayon::prelude::*;
@@ -84,7 +89,7 @@ impl LeastShortfall {
     ) -> Result<LeastShortfallSolution<C::Policy>, InClassError> {
         let Self { max_projections, tolerance, relative_tolerance } = *self;
         let descent = Descent { max_projections, tolerance, relative_tolerance };
-        let ended = descent.run(class, games, &Shortfall, start, observer)?;
+        let ended = descent.run(class, &Geometry::new(games), &Shortfall, start, observer)?;
         let Descended { policy, played, start_mean, mean, projections, status } = ended;
         let prompts = games.par_iter().zip(played).map(|(game, played)| certified(game, played));
         Ok(LeastShortfallSolution {

@@ -7,8 +7,9 @@
 //! ```
 //! `s_x` is the certified shortfall against all policies, so that the three are on one scale: that of what is promised.
 
+use super::geometry::Geometry;
 use super::least_shortfall::certified;
-use super::{ClassGame, InClassError, InClassStatus, InClassStep, LeastShortfall, descent};
+use super::{ClassGame, InClassError, InClassStatus, InClassStep, LeastShortfall};
 use nlhf_core::{Distribution, Observer, PolicyClass, Projected};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -53,17 +54,17 @@ pub fn restricted<C: PolicyClass>(
     observer: &mut dyn Observer<InClassStep>,
 ) -> Result<(C::Policy, Restriction), InClassError> {
     assert_eq!(games.len(), equilibria.len(), "one equilibrium a game");
-    let shares = descent::shares(games);
+    let geometry = Geometry::new(games);
     let free: Vec<f64> = (games.par_iter().zip(equilibria))
         .map(|(game, free)| certified(game, free.clone()).certificate.worst_shortfall())
         .collect();
-    let played = descent::play(&projected.policy, games);
+    let played = geometry.play(&projected.policy);
     let nats = equilibria.iter().zip(&played).map(|(free, played)| free.kl_nats(played));
-    let projection_kl_nats = descent::mean(&shares, nats);
+    let projection_kl_nats = geometry.mean_up(nats);
     let projection_excess_nats = projected.excess_nats;
     let found = search.solve(class, games, projected.policy, observer)?;
     let restriction = Restriction {
-        free_shortfall: descent::mean(&shares, free.into_iter()),
+        free_shortfall: geometry.mean_up(free.into_iter()),
         projected_shortfall: found.start_shortfall,
         in_class_shortfall: found.mean_shortfall,
         projection_kl_nats,

@@ -7,8 +7,8 @@
 //! Eliminating the opponents costs `k n³` in place of `(kn)³`, and squares the condition number, `1 + (ηB)²` at most. Up to
 //! ηB = 300 that leaves ten digits and more to a step; beyond, the matrix is factorized as it stands.
 
-use super::cholesky;
 use super::mixture::dot;
+use crate::cholesky;
 use crate::lu::Lu;
 
 /// Where a mixture is: see its fields of the same names.

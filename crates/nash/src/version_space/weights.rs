@@ -7,7 +7,7 @@
 //! make one negative stops there and fixes it at zero, and a fixed one whose multiplier says so is freed again. The
 //! weights are few, because preferences enter one by one. Source: Nocedal and Wright (2006), section 16.5.
 
-use super::cholesky;
+use crate::cholesky;
 
 /// Of the diagonal of the reduced H: makes the model strictly convex where preferences agree on the policy, or are more
 /// than its actions can tell apart. Directions without curvature are then followed until a weight vanishes.

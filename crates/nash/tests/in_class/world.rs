@@ -1,6 +1,7 @@
 //! Prompts with games for tests, and the class over them.
 
 use crate::log_linear::{LogLinearClass, Table, responses};
+use crate::tabular::Tabular;
 use nlhf_core::{
     DenseGame, Distribution, Eta, Menu, NashSolver, PolicyClass, Profile, PromptId,
     RegularizedGame, ResponseId, SeedTree, Stream, Target, Weight, WorkspaceRng,
@@ -131,4 +132,22 @@ pub(crate) fn golden_section(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64
     }
     let middle = 0.5 * (low + high);
     (middle, f(middle))
+}
+
+/// The references as a policy.
+pub(crate) fn references(world: &World) -> Tabular {
+    let prompts = world.references.iter().enumerate();
+    Tabular(
+        prompts.map(|(at, reference)| (world.menu(at).prompt(), reference.row.clone())).collect(),
+    )
+}
+
+/// The root of a function that falls through zero once.
+pub(crate) fn bisection(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
+    assert!(f(low) > 0.0 && f(high) < 0.0);
+    for _ in 0..100 {
+        let middle = 0.5 * (low + high);
+        if f(middle) > 0.0 { low = middle } else { high = middle }
+    }
+    0.5 * (low + high)
 }

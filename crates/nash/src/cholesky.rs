@@ -2,7 +2,7 @@
 
 /// Writes L of `M = LL'` over the lower triangle of `matrix`, `n × n`; `false` if a pivot is not positive.
 #[must_use]
-pub(super) fn factorize(n: usize, matrix: &mut [f64]) -> bool {
+pub(crate) fn factorize(n: usize, matrix: &mut [f64]) -> bool {
     for j in 0..n {
         for i in j..n {
             let (row, column) = (&matrix[i * n..i * n + j], &matrix[j * n..j * n + j]);
@@ -21,11 +21,21 @@ pub(super) fn factorize(n: usize, matrix: &mut [f64]) -> bool {
 }
 
 /// Solves `LL'x = b` in place.
-pub(super) fn solve(n: usize, lower: &[f64], b: &mut [f64]) {
+pub(crate) fn solve(n: usize, lower: &[f64], b: &mut [f64]) {
+    solve_lower(n, lower, b);
+    solve_upper(n, lower, b);
+}
+
+/// Solves `Lx = b` in place.
+pub(crate) fn solve_lower(n: usize, lower: &[f64], b: &mut [f64]) {
     for i in 0..n {
         let inner: f64 = lower[i * n..i * n + i].iter().zip(&b[..i]).map(|(l, x)| l * x).sum();
         b[i] = (b[i] - inner) / lower[i * n + i];
     }
+}
+
+/// Solves `L'x = b` in place.
+pub(crate) fn solve_upper(n: usize, lower: &[f64], b: &mut [f64]) {
     for i in (0..n).rev() {
         let inner: f64 = (i + 1..n).map(|k| lower[k * n + i] * b[k]).sum();
         b[i] = (b[i] - inner) / lower[i * n + i];
