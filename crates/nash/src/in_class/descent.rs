@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! g_x = gains of each response against the opponent − (log π/π₀)/η        −∂cost_x/∂π, centered: E_π g_x = 0
-//! t_x ∝ π φ(u_x),  u_x = α g_x,   φ(u) = 1 + u  for u ≥ −½,  ½ e^{2u + 1} below
+//! t_x ∝ π φ(u_x),  u_x = α g_x,   φ(u) = 1 + u  for u ≥ −0.9,  exponential below
 //! π⁺ = argmin over C of Σ_x ω_x KL(t_x‖π⁺)
 //! ```
 //! **Why φ is linear.** The slope at π of what is projected is α times that of the cost, in any parameters of the class:
@@ -10,19 +10,20 @@
 //! ```text
 //! Σ ω_x Σ_a t_a ∇log π_a = α Σ ω_x Σ_a π_a g_a ∇log π_a
 //! ```
-//! So π⁺ = π exactly where the cost is stationary, whatever α, once no u lies below −½; to first order
+//! So π⁺ = π exactly where the cost is stationary, whatever α, as long as no u lies below −0.9, which bounds α; to first order
 //! π⁺ − π is the natural gradient. The usual multiplicative step `t ∝ π e^{αg} = π^{1−ατ} π₀^{ατ} exp(αMq)` has the same
-//! first order, and its fixed points are off by O(α). Below −½ no target may become negative. What is hardly played, at 1e-300
+//! first order, and its fixed points are off by O(α). Below −0.9 no target may become negative. What is hardly played, at 1e-300
 //! say, grows like `e^{u/2}` instead, so that it is reached in a few steps.
 //!
 //! **Conjugate steps.** Plain steps take `(ηB)²` projections a digit. Past steps tell the curvature of the
 //! cost along them without any Jacobian (`memory`): a step goes to the minimum of their parabola, and from there along the slope
-//! that is left. Each costs one projection as before. On random games over log-linear classes of six parameters a mean within 1e-9 of
-//! stationary takes 5 projections at η = 1, 10 at η = 10, 20 to 65 at η = 100, in place of 5, 75 to 130, and 200 to 1050.
+//! that is left. Each costs one projection as before. On four draws of twenty cyclic games of eight responses that share six random
+//! features, the least shortfall to a relative tolerance of 1e-9 takes 3 projections at η = 1, 8 to 13 at η = 10, 24 to 45 at η = 100;
+//! plain steps took 5, 74 to 131, and 213 to 1053 on the same games.
 //!
 //! **Why it ends at a stationary point.** Steps are right to first order and wrong beyond: one is taken only if the
-//! mean cost falls. Else the way to the parabola's minimum is cut short, or α, whichever moved the policy more, until
-//! the first order rules. Hence the end is never worse than the start.
+//! mean cost falls. Else the way to the parabola's minimum is cut short, or α, whichever moved the policy more, and what is remembered
+//! is forgotten if that does not help, until the first order rules. Hence the end is never worse than the start.
 //!
 //! **When it ends.** With the KL term the cost is τ-strongly convex relative to KL in the policy: where the slope's natural
 //! norm is `‖∇‖`, about `‖∇‖²/2τ` could still be gained near by; from a point with a parabola, what the parabola promises and this
@@ -70,8 +71,8 @@ pub(super) struct Descended<P> {
 
 /// A step this much shorter than the first is none.
 const SHORTEST: f64 = 1e-9;
-/// A way ahead, in nats, that is none.
-const NEAREST: f64 = 1e-9;
+/// Failures in a row after which past steps are forgotten.
+const PATIENCE: usize = 3;
 /// The longest first way ahead.
 const FIRST_RADIUS: f64 = 1.0;
 /// A change of policy, in nats, that the first order describes even if rounding kept the mean from falling.
@@ -113,7 +114,7 @@ impl Descent {
         let tau = geometry.least_kl_weight();
         let mut reach = Reach::new(geometry);
         let mut memory = Memory::default();
-        let mut projections = 0;
+        let (mut projections, mut failures, mut proven) = (0, 0, reach.alpha);
         let status = loop {
             if now.excess <= self.tolerance {
                 break InClassStatus::Converged;
@@ -130,7 +131,7 @@ impl Descent {
             if way > reach.radius {
                 ahead.shorten(reach.radius / way, &now.slope);
             }
-            let alpha = reach.alpha;
+            let alpha = reach.alpha.min(geometry.longest_linear(&now.played, &now.slope));
             let step = Step { moved: &ahead.moved, slope: &ahead.slope, length: alpha };
             let targets = geometry.targets(&now.played, &now.gains, &step);
             let projected = class.project(&targets, Some(&now.policy))?.policy;
@@ -145,18 +146,21 @@ impl Descent {
             let falls_still = dot(&trial.slope, &moved) >= 0.0;
             let accepted = trial.mean < now.mean;
             if accepted {
-                reach.after_success(falls_still, whole, ahead_of_it, rest);
+                reach.after_success(alpha, falls_still, whole, ahead_of_it, rest);
                 let lost = now.slope.iter().zip(&trial.slope).map(|(now, then)| now - then);
                 memory.push(moved, lost.collect());
                 now = trial;
+                (failures, proven) = (0, alpha);
+            } else if failures == PATIENCE && !memory.is_empty() {
+                // What is remembered misleads: back to plain steps.
+                memory = Memory::default();
+                (failures, reach.alpha, reach.radius) = (0, proven, FIRST_RADIUS);
             } else if ahead_of_it > rest {
                 reach.radius = 0.25 * ahead_of_it;
-                if reach.radius < NEAREST {
-                    memory = Memory::default();
-                    reach.radius = FIRST_RADIUS;
-                }
+                failures += 1;
             } else {
-                reach.alpha *= 0.25;
+                reach.alpha = 0.25 * alpha;
+                failures += 1;
             }
             let event = InClassStep { projections, mean: now.mean, step: alpha, accepted };
             if observer.observe(&event).is_break() {
@@ -182,14 +186,14 @@ impl Reach {
     }
 
     /// Lengthens what the mean still falls along, and shortens what went too far, whichever moved the policy more.
-    fn after_success(&mut self, falls_still: bool, whole: f64, ahead: f64, rest: f64) {
+    fn after_success(&mut self, alpha: f64, falls_still: bool, whole: f64, ahead: f64, rest: f64) {
         if falls_still {
             self.radius = self.radius.max(2.0 * whole);
             if rest >= 0.3 * ahead {
-                self.alpha = (1.5 * self.alpha).min(self.longest);
+                self.alpha = (1.5 * alpha).max(self.alpha).min(self.longest);
             }
         } else if rest > ahead {
-            self.alpha *= 0.7;
+            self.alpha = 0.7 * alpha;
         } else {
             self.radius *= 0.7;
         }

@@ -15,6 +15,8 @@ use rayon::prelude::*;
 const LOWEST: f64 = -745.0;
 /// Probability below which a response is hardly played: it may grow by more than slopes tell.
 const HARDLY: f64 = 1e-8;
+/// The u from which on φ is linear.
+const LEAST: f64 = -0.9;
 /// The largest u of what is hardly played.
 const LARGEST: f64 = 20.0;
 
@@ -67,6 +69,20 @@ impl<'a> Geometry<'a> {
     pub(super) fn longest_step(&self) -> f64 {
         let steps = self.games.iter().map(|game| game.game.eta().get());
         steps.fold(f64::INFINITY, f64::min)
+    }
+
+    /// The longest step along a slope that leaves φ linear for all that is played: longer ones have fixed points that are off.
+    pub(super) fn longest_linear(&self, played: &[Distribution], slope: &[f64]) -> f64 {
+        let mut steepest: f64 = 0.0;
+        for (x, (played, share)) in played.iter().zip(&self.shares).enumerate() {
+            for (log_p, slope) in played.log_probabilities().iter().zip(&slope[self.range(x)]) {
+                let p = log_p.exp();
+                if p >= HARDLY && *share > 0.0 {
+                    steepest = steepest.max(-slope / (share * p));
+                }
+            }
+        }
+        if steepest > 0.0 { -LEAST / steepest } else { f64::INFINITY }
     }
 
     /// What a policy plays on each prompt.
@@ -197,8 +213,8 @@ pub(super) fn dot(x: &[f64], y: &[f64]) -> f64 {
 
 /// `log φ(u)`.
 fn log_growth(u: f64, hardly_played: bool) -> f64 {
-    if u < -0.5 {
-        2.0 * (u + 0.5) - std::f64::consts::LN_2
+    if u < LEAST {
+        (u - LEAST) / (1.0 + LEAST) + LEAST.ln_1p()
     } else if u > 1.0 && hardly_played {
         std::f64::consts::LN_2 + 0.5 * (u.min(LARGEST) - 1.0)
     } else {
@@ -217,7 +233,7 @@ mod tests {
 
     #[test]
     fn growth_is_smooth_where_its_pieces_meet() {
-        for (u, hardly) in [(-0.5, false), (-0.5, true), (1.0, true)] {
+        for (u, hardly) in [(-0.9, false), (-0.9, true), (1.0, true)] {
             let (left, right) = (log_growth(u - 1e-7, hardly), log_growth(u + 1e-7, hardly));
             let slope = (right - left) / 2e-7 * log_growth(u, hardly).exp();
             assert!((slope - 1.0).abs() < 1e-6, "{u}: {slope}");

@@ -5,13 +5,26 @@
 //! q_x = BR₂(π) ∝ μ₀ exp(−ηM'π),   g_x = M q_x − (log π/π₀)/η = −∂s_x/∂π
 //! ```
 //! In a symmetric game `s = sub`, the suboptimality against all policies; in a pessimistic one it bounds the suboptimality under the
-//! truth. s is convex in the policy. Here is how many projections that takes, from the projected equilibrium, at `relative_tolerance` 1e-3
-//! on twenty cyclic games of eight responses that share six random features: 1 at η = 1, 3 or 4 at η = 10, 16 to 19 at η = 100, 31 to 78
-//! at η = 1000; the mean is then within 2e-4 of the stationary point's, 4e-3 in the worst case at η = 100.
-//!
-//! The search is that of `descent`: it never ends worse than it starts, so that
+//! truth. s is convex in the policy. The search is that of `descent`: it never ends worse than it starts, so that
 //! started from the projected equilibrium it only improves on it. Where the class is not convex as a set of policies (log-linear ones,
 //! networks), its end is a stationary point and need not be the best of the class.
+//!
+//! What that takes with the defaults, from the projected equilibrium, and how far above the best mean found from two starts the start
+//! and the end are; cyclic games with random features that all prompts share, three draws each:
+//!
+//! | prompts × responses, features | η | projections | start | end |
+//! |---|---|---|---|---|
+//! | 20 × 8, 6 | 1 | 1 | 0.02 to 0.04 % | 4e-5 |
+//! | | 10 | 3 | 1.5 to 4 % | 6e-5 |
+//! | | 100 | 11 to 14 | 5 to 10 % | 2e-4 |
+//! | 50 × 8, 24 | 1 | 1 | 0.03 to 0.05 % | 5e-5 |
+//! | | 10 | 3 to 5 | 2 to 3 % | 1e-4 |
+//! | | 100 | 29 to 43 | 9 to 11 % | 3e-4 |
+//! | 10 × 12, 30 | 1 | 2 | 0.1 % | 2e-7 |
+//! | | 10 | 7 to 10 | 14 to 21 % | 3e-4 |
+//! | | 100 | 100, the budget | 190 to 330 % | 6 to 29 % |
+//!
+//! The last class nearly holds all equilibria; 250 to 340 projections bring it within 1e-8 of a stationary point.
 
 use super::descent::{Cost, Descended, Descent, Evaluated};
 use super::geometry::{Geometry, net_gains};

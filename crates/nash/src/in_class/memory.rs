@@ -54,6 +54,10 @@ impl Memory {
         self.pairs.push_back(Pair { moved, lost });
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
     fn forget_oldest(&mut self) {
         self.pairs.pop_front();
         self.products.pop_front();
@@ -65,7 +69,7 @@ impl Memory {
     /// The minimum within the span of past steps, from where the slope is `slope`.
     pub(super) fn ahead(&mut self, slope: &[f64]) -> Ahead {
         let mut ahead = Ahead { moved: vec![0.0; slope.len()], slope: slope.to_vec() };
-        while !self.pairs.is_empty() {
+        while !self.is_empty() {
             if let Some(shares) = self.shares(slope) {
                 for (pair, share) in self.pairs.iter().zip(shares) {
                     add(&mut ahead.moved, share, &pair.moved);

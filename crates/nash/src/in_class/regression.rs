@@ -13,9 +13,9 @@
 //! ```text
 //! E h (P(a ≻ b) − ½) = E θ_a (P(a ≻ b) − ½) + E θ_b (P(b ≻ a) − ½) = 2 E θ_a A(a, π) = E h (A(a, π) − A(b, π))
 //! ```
-//! so that both losses differ by a constant: same gradient in any class, no estimate of P(a ≻ π) needed. In units where η times the
-//! log-ratio's weight is one the target is ½, as in INPO (Zhang et al., 2024, arXiv 2407.00617) and IPO. It does **not** hold for
-//! pairs drawn otherwise, nor on the scale of log-odds; the direct form holds for any pairs and any scale.
+//! so that both losses differ by a constant: same gradient in any class, no estimate of P(a ≻ π) needed. For h/η the target is ½, as in
+//! INPO (Zhang et al., 2024, arXiv 2407.00617) and IPO. It does **not** hold for pairs drawn otherwise, nor on the scale of log-odds;
+//! the direct form holds for any pairs and any scale.
 //!
 //! Minimized exactly with the opponent frozen, either is best-response iteration and may diverge beyond ηB = 1 (Calandriello et
 //! al., 2024, arXiv 2403.08635): take gradient steps with fresh pairs, or damp, as [`NashRegressionFit`](super::NashRegressionFit) does.
@@ -59,6 +59,24 @@ pub struct RegressionLoss {
 }
 
 /// The loss of log-ratios against advantages: `h` against `η (A(a, π) − A(b, π))`.
+///
+/// # Example
+/// ```
+/// use nlhf_core::{Eta, Weight};
+/// use nlhf_nash::in_class::{AdvantagePair, nash_regression};
+///
+/// // The policy still is the reference; the first response beats it in 70 % of cases, the second in 40 %.
+/// let pair = AdvantagePair {
+///     log_policy: [-42.0, -37.5],
+///     log_reference: [-42.0, -37.5],
+///     advantages: [0.2, -0.1],
+///     weight: Weight::ONE,
+/// };
+/// let found = nash_regression(&[pair], Eta::new(10.0)?);
+/// // The log-ratio should rise by 10 · 0.3 nats.
+/// assert!((found.loss - 9.0).abs() < 1e-12 && (found.slopes[0] + 6.0).abs() < 1e-12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn nash_regression(pairs: &[AdvantagePair], eta: Eta) -> RegressionLoss {
     weighted(pairs.iter().map(|pair| {
         let target = eta.get() * (pair.advantages[0] - pair.advantages[1]);

@@ -4,8 +4,9 @@
 //! θ_a = log π_t(a)/π₀(a),   target = (1 − δ)(θ_a − θ_b) + δη (A(a, π_t) − A(b, π_t)),      a, b ~ π_t
 //! π_{t+1} = argmin Σ_x ω_x E [(h(π) − target)²]                 by L-BFGS from π_t, in Fisher's metric
 //! ```
-//! δ = 1 is best-response iteration. For all policies this is INPO's step of length δη, which contracts for `δ ≤ 1/(1 + η²B²)`, the
-//! default here (`docs/math.md`, theory of MMD: Sokota et al., 2022). Where the policy stays as it is,
+//! δ = 1 is best-response iteration. Over all policies this is INPO's step of length δη (Zhang et al., 2024, arXiv 2407.00617), the same as
+//! magnetic mirror descent (Sokota et al., 2022, arXiv 2206.05825), which contracts for `δ ≤ 1/(1 + η²B²)`, the default here. Where
+//! the policy stays as it is,
 //!
 //! ```text
 //! Σ_x ω_x Cov_π(θ − ηAπ, ∇log π) = 0
@@ -32,7 +33,7 @@ pub enum RegressionPairs {
     Sampled {
         /// Pairs a prompt, both responses drawn from the policy; at least one.
         pairs: u32,
-        /// Opponents a prompt, drawn from the policy, that advantages are averaged over; exact advantages if `None`.
+        /// Opponents a prompt, at least one, drawn from the policy, that advantages are averaged over; exact advantages if `None`.
         opponents: Option<u32>,
         /// The seed: draws are of [`Stream::Responses`].
         seeds: SeedTree,
@@ -159,11 +160,11 @@ impl NashRegressionFit {
                     let unit = round.wrapping_mul(geometry.games.len()).wrapping_add(x);
                     let unit = u32::try_from(unit & 0xFFFF_FFFF).expect("32 bits");
                     let rng = &mut seeds.rng(Stream::Responses, unit);
-                    let drawn = (0..pairs).map(|_| [played.sample(rng), played.sample(rng)]);
+                    let drawn = (0..pairs.max(1)).map(|_| [played.sample(rng), played.sample(rng)]);
                     let drawn = drawn.collect();
                     let opponent = opponents.map_or_else(
                         || played.probabilities(),
-                        |draws| empirical(played, draws, rng),
+                        |draws| empirical(played, draws.max(1), rng),
                     );
                     game.payoff().apply(&opponent, &mut advantages);
                     PairWeights::Drawn(drawn)

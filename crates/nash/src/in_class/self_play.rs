@@ -4,24 +4,25 @@
 //! c(π) = ω π∘(g − E_π g),  g = Aπ − (log π/π₀)/η      the slope of J(·, π) at π, the opponent's gradient stopped
 //! h  = π moved along α F⁻¹ c(π)                       half a step ahead
 //! π⁺ = π moved along α F⁻¹ c(h)                       with the slope met there
-//! residual = η |F⁻¹ c(π)|  =  η √(∇'F⁻¹∇)             nats; zero where no direction in the class gains
+//! residual = η |h − π|/α  ≈  η √(∇'F⁻¹∇)              nats, |·|² = Σ_x ω_x Var_π; zero where no direction in the class gains
 //! ```
 //! This is extragradient as EGPO (Zhou, Fazel and Du, 2025, arXiv 2503.08942) and Nash-MP (Tiapkin et al., 2025, arXiv
 //! 2505.19731) play it with policies of parameters; plain gradient play circles. `F` is the Fisher matrix of the class:
 //!
-//! * **any class**: the projection of the target `π φ(α c/ωπ)` moves along `α F⁻¹ c` (`descent` says why its fixed points are unbiased,
-//!   whatever α, so that steps need not decay). Two projections a step.
+//! * **any class**: the projection of the target `π φ(α c/ωπ)` moves along `α F⁻¹ c`. Two projections a step. `descent` says why fixed points
+//!   of such steps are unbiased, whatever α, as long as φ is linear: α is bounded by that, and need not decay.
 //! * **parameters**: `∇ = Σ (c_a/ω) ∇log π_a`, and `F = Σ_x ω_x Cov_π(∇log π)` by Cholesky up to 512 parameters, so that a class that
 //!   spans all policies goes the way of the tabular method whatever the scale of its features; plain gradients beyond.
 //!
 //! α follows the observed Lipschitz ratio: a step is taken where the two displacements differ by at most 0.9 of the first, and α grows
-//! where they differ by less than half. Some `(1 + ηB) log(1/residual)` steps are needed, as in the tabular game.
+//! where they differ by less than half. Some `(1 + ηB) log(1/residual)` steps are needed, as in the tabular game: from the projected
+//! equilibria to 1e-6 some 35 at η = 1, 60 to 100 at η = 10, 150 to 450 at η = 100 over random log-linear classes.
 //!
 //! **What is proved.** Over all policies the residual is zero at the equilibrium only. A class that is no convex set of policies may have
 //! several stationary points, and one may be beaten by a member far away: [`ClassCompetitor`](super::ClassCompetitor) encloses by how much.
 //! The certificates hold against all policies.
 
-use super::geometry::{Geometry, Step, displacement, dot, net_gains};
+use super::geometry::{Geometry, Step, displacement, net_gains};
 use super::least_shortfall::certified;
 use super::natural_gradient::NaturalGradient;
 use super::{ClassGame, InClassError, InClassStatus, PlayedPrompt, check_symmetric};
@@ -71,8 +72,7 @@ pub struct ClassEquilibrium<P> {
     pub prompts: Vec<PlayedPrompt>,
     /// The mean certified suboptimality against all policies, in units of the payoff: an upper bound of the gap against the class.
     pub mean_shortfall: f64,
-    /// `η √(∇'F⁻¹∇)` in nats, η the largest of the games: to first order a member near by gains about `residual²/2η`. With plain
-    /// gradients `η √(∇'∇)`.
+    /// `η |F⁻¹c|` in nats, η the largest of the games, measured by a step: to first order a member near by gains about `residual²/2η`.
     pub residual_nats: f64,
     /// Steps tried.
     pub iterations: usize,
@@ -126,10 +126,12 @@ impl ClassSelfPlay {
         let first_step = geometry.first_step();
         let (mut alpha, mut iterations) = (first_step, 0);
         let (status, residual_nats) = loop {
+            alpha = alpha.min(mover.longest(&geometry, &now));
             let half = mover.moved(&geometry, &now, &now.slope, alpha)?;
             let half = Stand::new(&geometry, half);
             let first = displacement(&now.played, &half.played);
-            let residual_nats = eta * (dot(&now.slope, &first) / alpha).max(0.0).sqrt();
+            let norm = |v: &[f64]| geometry.squared_norm(&now.played, v).sqrt();
+            let residual_nats = eta * norm(&first) / alpha;
             if residual_nats <= self.residual_nats {
                 break (InClassStatus::Stationary, residual_nats);
             }
@@ -143,7 +145,6 @@ impl ClassSelfPlay {
             let next = Stand::new(&geometry, next);
             let second = displacement(&now.played, &next.played);
             let apart: Vec<f64> = second.iter().zip(&first).map(|(s, f)| s - f).collect();
-            let norm = |v: &[f64]| geometry.squared_norm(&now.played, v).sqrt();
             let ratio = norm(&apart) / norm(&first);
             iterations += 1;
             let (accepted, step) = (ratio <= LARGEST_RATIO, alpha);
@@ -221,6 +222,11 @@ impl<P: Policy> Stand<P> {
 pub(super) trait Mover {
     type Policy: Policy;
 
+    /// The longest step that fixed points allow.
+    fn longest(&self, _: &Geometry<'_>, _: &Stand<Self::Policy>) -> f64 {
+        f64::INFINITY
+    }
+
     /// `from` moved along `length F⁻¹ slope`, to first order.
     fn moved(
         &mut self,
@@ -239,6 +245,10 @@ struct Projecting<'c, C> {
 
 impl<C: PolicyClass> Mover for Projecting<'_, C> {
     type Policy = C::Policy;
+
+    fn longest(&self, geometry: &Geometry<'_>, from: &Stand<C::Policy>) -> f64 {
+        geometry.longest_linear(&from.played, &from.slope)
+    }
 
     fn moved(
         &mut self,

@@ -1,9 +1,13 @@
 //! Games that are not skew, extreme η, references and weights; stopping; threads.
 
+use crate::log_linear::{LogLinear, LogLinearClass};
 use crate::tabular::TabularClass;
 use crate::world::{World, rng, total_variation};
-use nlhf_core::{Distribution, PolicyClass, Target, Weight};
-use nlhf_nash::in_class::{ClassGame, InClassError, InClassStatus, InClassStep, LeastShortfall};
+use nlhf_core::{Distribution, PolicyClass, Projected, ProjectionError, Target, Weight};
+use nlhf_nash::in_class::{
+    ClassCompetitor, ClassGame, ClassSelfPlay, InClassError, InClassStatus, InClassStep,
+    LeastShortfall, NashRegressionFit,
+};
 use std::ops::ControlFlow;
 
 /// Every payoff lower by up to 0.2, alike for both orders of a pair: pessimism.
@@ -77,6 +81,40 @@ fn single_candidates_no_weight_and_tiny_references_work() {
 }
 
 #[test]
+fn self_play_and_regression_take_single_candidates_no_weight_and_tiny_references_too() {
+    let mut world = World::random(6.0, 3, 3, &mut rng(56));
+    world.references[0] =
+        nlhf_core::Profile::symmetric(Distribution::from_masses(&[1.0, 1e-300, 0.5]).unwrap());
+    world.payoffs.push(nlhf_core::DenseGame::skew_from_upper(1, |_, _| 0.0));
+    world.references.push(nlhf_core::Profile::uniform(1, 1));
+    world.weights.push(Weight::ONE);
+    world.weights[2] = Weight::ZERO;
+    let (class, games) = (world.spanning(), world.games());
+    let play = ClassSelfPlay { residual_nats: 1e-8, ..ClassSelfPlay::default() };
+    let fit = NashRegressionFit { residual_nats: 1e-8, ..NashRegressionFit::default() };
+    let found = [
+        play.solve(&class, &games, class.base(), &mut ()).unwrap(),
+        play.solve_parametrized(&games, class.base(), &mut ()).unwrap(),
+        fit.fit(&games, class.base(), &mut ()).unwrap(),
+    ];
+    for found in found {
+        assert_eq!(found.status, InClassStatus::Stationary);
+        for at in [0, 1, 3] {
+            let distance = total_variation(&found.prompts[at].policy, &world.equilibria()[at]);
+            assert!(distance < 1e-7, "{at}: {distance:e}");
+        }
+    }
+    world.weights = vec![Weight::ZERO; 4];
+    let games = world.games();
+    let found = play.solve_parametrized(&games, class.base(), &mut ()).unwrap();
+    assert_eq!((found.status, found.iterations), (InClassStatus::Stationary, 0));
+    let found = fit.fit(&games, class.base(), &mut ()).unwrap();
+    assert_eq!((found.status, found.iterations), (InClassStatus::Stationary, 1));
+    let found = ClassCompetitor::default().find(&class, &games, &class.base(), &mut ()).unwrap();
+    assert!(found.gain == 0.0 && found.bound == 0.0);
+}
+
+#[test]
 fn mass_that_the_reference_never_plays_is_given_up_first() {
     let mut world = World::random(5.0, 1, 3, &mut rng(51));
     let start = {
@@ -114,6 +152,42 @@ fn an_observer_stops_it_and_a_budget_ends_it() {
     let search = LeastShortfall { max_projections: 2, ..search };
     let found = search.solve(&class, &world.games(), start, &mut ()).unwrap();
     assert_eq!((found.status, found.projections), (InClassStatus::Budget, 2));
+}
+
+/// A class that goes a part of the way to its nearest member only.
+struct Loose(LogLinearClass);
+
+impl PolicyClass for Loose {
+    type Policy = LogLinear;
+
+    fn name(&self) -> &'static str {
+        "test-loose"
+    }
+
+    fn project(
+        &self,
+        targets: &[Target<'_>],
+        warm: Option<&LogLinear>,
+    ) -> Result<Projected<LogLinear>, ProjectionError> {
+        let whole = self.0.project(targets, warm)?;
+        let Some(warm) = warm else { return Ok(whole) };
+        let ends = warm.theta.iter().zip(&whole.policy.theta);
+        let theta: Vec<f64> = ends.map(|(from, to)| from + 0.3 * (to - from)).collect();
+        Ok(Projected { policy: self.0.at(&theta), excess_nats: None })
+    }
+}
+
+#[test]
+fn a_class_that_projects_loosely_still_improves() {
+    let rng = &mut rng(55);
+    let world = World::random(10.0, 6, 5, rng);
+    let class = world.shared(3, rng);
+    let start = world.projected(&class);
+    let search = LeastShortfall { relative_tolerance: 1e-9, ..LeastShortfall::default() };
+    let exact = search.solve(&class, &world.games(), start.clone(), &mut ()).unwrap();
+    let loose = search.solve(&Loose(class), &world.games(), start, &mut ()).unwrap();
+    assert!(exact.mean_shortfall < 0.999 * exact.start_shortfall);
+    assert!(loose.mean_shortfall < exact.mean_shortfall * (1.0 + 1e-6), "{}", loose.projections);
 }
 
 #[test]

@@ -103,6 +103,13 @@ fn with_shared_parameters_no_member_found_beats_it() {
         assert_eq!(found.status, InClassStatus::Stationary);
         let competitor =
             ClassCompetitor::default().find(&class, &games, &found.policy, &mut ()).unwrap();
+        if eta < 100.0 {
+            let by_projections = PRECISE.solve(&class, &games, class.base(), &mut ()).unwrap();
+            assert_eq!(by_projections.status, InClassStatus::Stationary);
+            for (one, other) in by_projections.prompts.iter().zip(&found.prompts) {
+                assert!(total_variation(&one.policy, &other.policy) < 1e-6);
+            }
+        }
         // At η = 100 this one is stationary, and a member far away beats it: no class of this kind is convex.
         assert!(
             (competitor.gain < 1e-9) == (eta < 100.0) && competitor.bound > 1e-4,
