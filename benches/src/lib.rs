@@ -11,4 +11,5 @@ pub mod figure;
 pub mod paired;
 pub mod report;
 pub mod statistics;
+pub mod workload;
 pub mod world;
