@@ -45,7 +45,11 @@ pub(super) const POLICY: Page = Page {
     program: "policy_experiments",
     name: "policy",
     title: "policy classes",
-    notation: "A class is learned on some prompts and plays others: whoever judged those was never learned from. sub(π) = J* − min_q J(π, q) is what a policy loses \
+    notation: "What was learned. A preference model that can say what is true, solved on each new menu, is better than any class that scores candidates one by one: by \
+               far on the simulated crowd, by a little or not at all on judgements of people and of GPT-4. A class is worth it where no model may be asked at play (it plays what the model \
+               would, to half a percent), where the model is too small for the truth (it then loses less than the model does), and as a whole without any model, from tabular equilibria. \
+               There the search in class makes up for much of what projections lose, where η is large; with more features than prompts it fits noise, and a bound on the norm holds it.\n\n\
+               A class is learned on some prompts and plays others: whoever judged those was never learned from. sub(π) = J* − min_q J(π, q) is what a policy loses \
                against its best competitor in the regularized game, on average over prompts; P is the scale of probabilities, where it is a win rate. Projected: the \
                member of a class nearest to given equilibria; in class: what the learners go on to from there, the least sub(π) against any competitor. A model, solved: its own \
                equilibrium on every menu that is played, which asks for the model at play. Formulas: [math.md](../math.md).",
