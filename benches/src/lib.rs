@@ -12,4 +12,5 @@ pub mod paired;
 pub mod report;
 pub mod served;
 pub mod statistics;
+pub mod workload;
 pub mod world;

@@ -25,14 +25,16 @@ Experiments:
                    and its pictures beside it in offline/
   online           Online learning: methods label by label, how boldly to explore, growth; writes docs/results/online.md
                    and its pictures beside it in online/
+  policy           Policy classes on prompts that nobody judged, what they cost; writes docs/results/policy.md
 
 Options:
   --data FOLDER    Where the data are (required by preference): see below
   --out PATH       Where the result goes (default as above)
-  --only NAME      Of offline or online only this one; may be given several times. Offline: rate, unilateral,
-                   impossible, intransitive, resampled, cost; online: methods, exploration, growth
+  --only NAME      Of offline, online or policy only this one; may be given several times. Offline: rate, unilateral,
+                   impossible, intransitive, resampled, cost; online: methods, exploration, growth; policy: crowd,
+                   people, vicuna, price, closed, cost
 
-Without --data offline and online leave out what is done on public tables. What is not whole goes to target/repro unless
+Without --data offline, online and policy leave out what is done on public tables. What is not whole goes to target/repro unless
 --out is given.
 
 preference reads public sets, which are not a part of this project, from FOLDER:
@@ -41,7 +43,7 @@ preference reads public sets, which are not a part of this project, from FOLDER:
   people/  the same                                              dustalov/llmfao (CC BY 4.0), PandaLM, LLMBar
   matrices/ rrps_bots43, pokemon_types_battles18, llmfao_crowd59, llmfao_gpt4_59 (.csv, and _n.npy with
            numbers of comparisons)                               open_spiel (Apache-2.0), Kaggle, llmfao
-offline reads the first two of matrices/ (.npy), online the first.
+offline reads the first two of matrices/ (.npy), online the first, policy vicuna/ and people/.
 
 Exit codes: 0 written; 1 something is missing or failed.";
 
@@ -60,6 +62,7 @@ enum Experiment {
     Preference,
     Offline,
     Online,
+    Policy,
 }
 
 impl Options {
@@ -76,12 +79,15 @@ impl Options {
                 "preference" => experiment = Some(Experiment::Preference),
                 "offline" => experiment = Some(Experiment::Offline),
                 "online" => experiment = Some(Experiment::Online),
+                "policy" => experiment = Some(Experiment::Policy),
                 other => return Err(format!("`repro` has no argument `{other}`")),
             }
         }
         options.experiment = experiment.ok_or("`repro` needs the name of an experiment")?;
         if options.experiment == Experiment::Preference && !options.only.is_empty() {
-            return Err("`--only` is an option of `repro offline` and `repro online`".to_owned());
+            return Err(
+                "`--only` is an option of `repro offline`, `online` and `policy`".to_owned()
+            );
         }
         Ok(options)
     }
@@ -93,6 +99,7 @@ impl Options {
             Experiment::Preference => ("preference.md".to_owned(), true),
             Experiment::Offline => (learning::OFFLINE.file(), of_all),
             Experiment::Online => (learning::ONLINE.file(), of_all),
+            Experiment::Policy => (learning::POLICY.file(), of_all),
         };
         let folder = if whole { "docs/results" } else { "target/repro" };
         self.out.clone().unwrap_or_else(|| root.join(folder).join(name))
@@ -114,6 +121,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> TaskResult {
         }
         Experiment::Offline => learn(&learning::OFFLINE)?,
         Experiment::Online => learn(&learning::ONLINE)?,
+        Experiment::Policy => learn(&learning::POLICY)?,
     };
     fs::write(&out, text)?;
     println!("repro: wrote {}", out.display());
@@ -187,6 +195,8 @@ mod tests {
         assert_eq!(out("offline --out y.md"), Path::new("y.md"));
         assert_eq!(out("online --data x"), Path::new("/r/docs/results/online.md"));
         assert_eq!(out("online --only growth"), Path::new("/r/target/repro/online.md"));
+        assert_eq!(out("policy --data x"), Path::new("/r/docs/results/policy.md"));
+        assert_eq!(out("policy --data x --only crowd"), Path::new("/r/target/repro/policy.md"));
         assert_eq!(out("preference --data x"), Path::new("/r/docs/results/preference.md"));
     }
 }

@@ -2,27 +2,17 @@
 
 use crate::learn::{Done, Form, learn, plays};
 use anyhow::Context;
-use nlhf::core::logistic::sigmoid;
-use nlhf::core::{
-    Comparison, FitPreference, Label, Menus, PromptId, ResponseId, Scale, SeedTree, Stream,
-};
+use nlhf::core::{FitPreference, Scale};
 use nlhf::offline::{Baseline, Baselines};
-use nlhf::preference::{
-    FeatureFit, FeatureTable, Features, LogisticConfig, PairCounts, linear_coverage,
-};
+use nlhf::preference::{FeatureFit, LogisticConfig, PairCounts, linear_coverage};
 use nlhf_benches::figure::{Axis, Curve, Ink, Panel, Point, draw};
 use nlhf_benches::report::{Effort, Section, Table, short};
 use nlhf_benches::statistics::slope;
-use nlhf_benches::world::{Rules, menus};
-use rand::RngExt;
-use rand_distr::{Distribution as _, StandardNormal};
-use std::fs;
+use nlhf_benches::workload::{N_FEATURES, PER_PROMPT, Workload, peak_memory, reset_peak_memory};
+use nlhf_benches::world::Rules;
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::Instant;
 
-const N_FEATURES: usize = 64;
-const PER_PROMPT: usize = 10;
 const CANDIDATES: usize = 8;
 /// A stage is repeated for so long, in CPU seconds.
 const REPEATED: f64 = 0.1;
@@ -88,48 +78,10 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Section> {
     Ok(section)
 }
 
-/// Features, menus and comparisons.
-struct Problem {
-    features: Arc<Features>,
-    menus: Menus,
-    data: Vec<Comparison>,
-}
-
-impl Problem {
-    fn draw(Size { n_prompts, n_candidates }: Size) -> anyhow::Result<Self> {
-        let mut rng = SeedTree::new(0).rng(Stream::Instance, 0);
-        let n = n_prompts * n_candidates * N_FEATURES;
-        let values: Vec<f64> = (0..n).map(|_| StandardNormal.sample(&mut rng)).collect();
-        // Differences of scores have a variance of 2.
-        let normal = rand_distr::Normal::new(0.0, 1.0 / (N_FEATURES as f64).sqrt())?;
-        let truth: Vec<f64> = (0..N_FEATURES).map(|_| normal.sample(&mut rng)).collect();
-        let score = |response: usize| -> f64 {
-            let own = &values[response * N_FEATURES..(response + 1) * N_FEATURES];
-            own.iter().zip(&truth).map(|(x, theta)| x * theta).sum()
-        };
-        let place = u32::try_from(n_candidates)?;
-        let mut data = Vec::with_capacity(n_prompts * PER_PROMPT);
-        for prompt in 0..n_prompts {
-            for _ in 0..PER_PROMPT {
-                let first = rng.random_range(0..place);
-                let second = (first + rng.random_range(1..place)) % place;
-                let id = |at: u32| prompt * n_candidates + at as usize;
-                let won = rng.random::<f64>() < sigmoid(score(id(first)) - score(id(second)));
-                let (first, second) =
-                    (ResponseId::from_index(id(first)), ResponseId::from_index(id(second)));
-                let label = if won { Label::WIN } else { Label::LOSS };
-                data.push(Comparison::new(PromptId::from_index(prompt), first, second, label));
-            }
-        }
-        let features = Arc::new(Features::new(FeatureTable::new(N_FEATURES, values)?, None)?);
-        Ok(Self { features, menus: menus(n_prompts, n_candidates), data })
-    }
-}
-
 fn measure(size: Size, repeated: f64) -> anyhow::Result<Measured> {
     let wall = Instant::now();
     reset_peak_memory();
-    let Problem { features, menus, data } = Problem::draw(size)?;
+    let Workload { features, menus, data } = Workload::draw(size.n_prompts, size.n_candidates)?;
     let mut seconds = Vec::new();
     let fit = FeatureFit::linear(features, LogisticConfig::default())?;
     let fitted = timed(repeated, &mut seconds, || Ok(fit.fit(&data)?))?;
@@ -175,19 +127,6 @@ fn timed<T>(
             return Ok(result);
         }
     }
-}
-
-/// Lets the system count the peak from now on, where it can.
-fn reset_peak_memory() {
-    // Elsewhere the peak is that of the whole run.
-    let _ = fs::write("/proc/self/clear_refs", "5");
-}
-
-/// Bytes, where the system tells.
-fn peak_memory() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(1024.0 * line.trim().trim_end_matches(" kB").parse::<f64>().ok()?)
 }
 
 fn stage_slope(all: &[Measured], key: fn(Size) -> usize, stage: usize) -> f64 {
@@ -270,17 +209,5 @@ mod tests {
             assert!(section.text.contains(stage), "{stage}");
         }
         assert!(section.text.contains("20 prompts with 200 comparisons"), "{}", section.text);
-    }
-
-    #[test]
-    fn comparisons_are_of_two_candidates_of_their_prompt() {
-        let size = Size { n_prompts: 3, n_candidates: 4 };
-        let problem = Problem::draw(size).unwrap();
-        assert_eq!(problem.data.len(), 3 * PER_PROMPT);
-        for c in &problem.data {
-            let menu = problem.menus.get(c.prompt.index());
-            assert!(c.first != c.second);
-            assert!([c.first, c.second].iter().all(|r| menu.responses().contains(r)));
-        }
     }
 }
