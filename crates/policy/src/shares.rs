@@ -5,6 +5,9 @@
 //! ```
 //! Sums over targets in one order, whichever order they were given in, are the same to the last bit: a search that goes through many
 //! iterates would make any difference of them large.
+//!
+//! A weight that is less than 1e-323 of the largest is a share of 0 and counts like a weight of 0: not even what is infinitely far on
+//! its menu adds to the mean.
 
 use nlhf_core::{ProjectionError, Target};
 use std::cmp::Ordering;
@@ -17,7 +20,7 @@ pub(crate) struct Share<'a> {
     pub(crate) share: f64,
 }
 
-/// The targets of positive weight, sorted by what they are; none if no weight is positive.
+/// The targets of positive share, sorted by what they are; none if no weight is positive.
 ///
 /// # Errors
 /// [`ProjectionError::Shape`], also where the weight is zero.
@@ -39,6 +42,7 @@ pub(crate) fn shares<'a>(targets: &'a [Target<'a>]) -> Result<Vec<Share<'a>>, Pr
     for share in &mut shares {
         share.share /= total;
     }
+    shares.retain(|share| share.share > 0.0);
     Ok(shares)
 }
 
@@ -71,6 +75,7 @@ mod tests {
         let mut targets =
             vec![target(2, 1.0, 1e308), target(1, 2.0, 1.5e308), target(1, 1.0, 1e308)];
         targets.push(target(0, 1.0, 0.0));
+        targets.push(target(3, 1.0, 1e-20));
         let seen = |targets: &[Target<'_>]| -> Vec<(usize, f64, f64)> {
             let describe = |share: &Share<'_>| {
                 let logs = share.target.distribution.log_probabilities();
@@ -83,7 +88,7 @@ mod tests {
         assert!((forward.iter().map(|(_, _, share)| share).sum::<f64>() - 1.0).abs() < 1e-15);
         targets.reverse();
         assert_eq!(seen(&targets), forward);
-        assert!(shares(&targets[..1]).unwrap().is_empty(), "one target of weight zero");
+        assert!(shares(&targets[1..2]).unwrap().is_empty(), "one target of weight zero");
         targets[0].distribution = Distribution::uniform(3);
         assert!(matches!(shares(&targets), Err(ProjectionError::Shape { given: 3, .. })));
     }

@@ -139,6 +139,48 @@ fn many_components_and_tiny_probabilities_reach_the_bound() {
 }
 
 #[test]
+fn what_is_hardly_wanted_but_never_played_is_infinitely_far() {
+    let menus = consecutive_menus(&[2, 2]);
+    let of = |plays: [[f64; 2]; 2]| {
+        table(&menus, move |menu| Distribution::from_masses(&plays[menu.prompt().index()]).unwrap())
+    };
+    let class =
+        MixtureClass::new(vec![of([[0.5, 0.5], [1.0, 0.0]]), of([[0.99, 0.01], [0.0, 1.0]])])
+            .unwrap();
+    let first = Distribution::from_masses(&[1.0, 0.0]).unwrap();
+    let warm =
+        MixturePolicy::new(vec![Arc::new(UniformPolicy), Arc::new(UniformPolicy)], first).unwrap();
+    let sure = |log_p| Distribution::from_logits(vec![0.0, log_p]).unwrap();
+    for (wanted, weights) in [
+        (Distribution::uniform(2), [1e300, 1e-300]),
+        (Distribution::uniform(2), [1e300, 1e-5]),
+        (sure(-744.0), [1.0, 0.01]),
+        (sure(-800.0), [1.0, 1.0]),
+    ] {
+        let near = Distribution::from_masses(&[0.99, 0.01]).unwrap();
+        let wanted = [near, wanted];
+        let targets: Vec<Target<'_>> = menus
+            .iter()
+            .zip(wanted)
+            .zip(weights)
+            .map(|((menu, distribution), weight)| Target {
+                menu,
+                distribution,
+                weight: Weight::new(weight).unwrap(),
+            })
+            .collect();
+        let found = class.project(&targets, Some(&warm)).unwrap();
+        let cold = class.project(&targets, None).unwrap();
+        for found in [found, cold] {
+            let plays = found.policy.weights().probabilities();
+            assert!(plays[1] > 0.0 && found.excess_nats.unwrap() < 1e-9, "{plays:?}");
+            let far = found.policy.distribution(menus.get(0)).kl_nats(&targets[0].distribution);
+            assert!(far < 1e-9 || weights[1] > 1e-3, "{far}");
+        }
+    }
+}
+
+#[test]
 fn one_component_is_played_bit_for_bit_and_what_none_plays_is_refused() {
     let menus = consecutive_menus(&[2]);
     let only = table(&menus, |_| Distribution::from_masses(&[1.0, 0.0]).unwrap());

@@ -87,6 +87,19 @@ fn gradients_are_those_of_the_policy_also_where_little_can_be_played() {
 }
 
 #[test]
+fn an_offset_of_all_features_does_not_matter() {
+    let menus = consecutive_menus(&[4; 5]);
+    let counts = [3.0, -5.0, 5.0, 0.0, -2.0, 4.0, 1.0, -1.0, 2.0, -4.0].repeat(2);
+    let targets = tasteful(&menus, |response| 0.3 * counts[response]);
+    for offset in [0.0, 1e9, 1e12] {
+        let values = counts.iter().map(|count| offset + count).collect();
+        let fitted = class(Rows { dim: 1, values }, small()).project(&targets, None).unwrap();
+        let reached = mean_kl(&targets, &fitted.policy);
+        assert!(reached < 1e-6, "{offset}: {reached}");
+    }
+}
+
+#[test]
 fn a_taste_that_no_weighted_sum_of_features_has_is_fitted() {
     // One of two marks is liked, both or none are not.
     let features = Rows { dim: 2, values: vec![0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0] };

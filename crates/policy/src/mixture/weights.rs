@@ -30,8 +30,10 @@ pub(super) struct Likelihoods {
 }
 
 struct Block {
-    /// c, one a row.
+    /// c, one a row; 0 where it is below the range of f64.
     mass: Vec<f64>,
+    /// `log c`, finite: what is wanted at all counts where it is never played.
+    log_mass: Vec<f64>,
     /// `log π_k(i)` less the largest of its row.
     logs: DMatrix<f64>,
     /// Its exponential: L up to a factor a row, which changes nothing.
@@ -62,7 +64,9 @@ impl Likelihoods {
         let block = |rows: &[Row]| {
             let logs = DMatrix::from_fn(rows.len(), n_components, |i, k| rows[i].logs[k]);
             let table = logs.map(f64::exp);
-            Block { mass: rows.iter().map(|row| row.mass).collect(), logs, table }
+            let mass = rows.iter().map(|row| row.mass).collect();
+            let log_mass = rows.iter().map(|row| row.log_mass).collect();
+            Block { mass, log_mass, logs, table }
         };
         Ok(Self { n_components, blocks: rows.chunks(BLOCK).map(block).collect() })
     }
@@ -75,14 +79,17 @@ impl Likelihoods {
         let of_block = |block: &Block| block.gains(weights.log_probabilities());
         let blocks: Vec<Vec<f64>> = self.blocks.par_iter().map(of_block).collect();
         let gain = |k: usize| blocks.iter().map(|block| block[k]).sum::<f64>();
-        (0..self.n_components).map(gain).fold(0.0, f64::max).ln().max(0.0)
+        // The largest of numbers passes over what is none, and would promise too much.
+        let known = |gain: f64| if gain.is_nan() { f64::INFINITY } else { gain };
+        (0..self.n_components).map(gain).map(known).fold(0.0, f64::max).ln().max(0.0)
     }
 
-    /// `Σ c log π_w` up to a constant.
+    /// `Σ c log π_w` up to a constant; −∞ where the mixture never plays what is wanted.
     pub(super) fn mean_log(&self, weights: &Distribution) -> f64 {
         let of_block = |block: &Block| {
             let mixed = block.mixed(weights.log_probabilities());
-            block.mass.iter().zip(mixed).map(|(c, log_p)| c * log_p).sum::<f64>()
+            let term = |(c, log_p): (&f64, f64)| if log_p.is_finite() { c * log_p } else { log_p };
+            block.mass.iter().zip(mixed).map(term).sum::<f64>()
         };
         let blocks: Vec<f64> = self.blocks.par_iter().map(of_block).collect();
         blocks.iter().sum()
@@ -227,10 +234,11 @@ impl Block {
     fn gains(&self, log_weights: &[f64]) -> Vec<f64> {
         let mixed = self.mixed(log_weights);
         let gain = |column: nalgebra::DVectorView<'_, f64>| {
-            let rows = column.iter().zip(&mixed).zip(&self.mass);
-            rows.map(|((log_p, mixed), c)| {
+            let rows = column.iter().zip(&mixed).zip(&self.log_mass);
+            rows.map(|((log_p, mixed), log_c)| {
                 let never = *log_p == f64::NEG_INFINITY;
-                if never { 0.0 } else { c * (log_p - mixed).exp() }
+                // The quotient may be as large as c is small.
+                if never { 0.0 } else { (log_c + log_p - mixed).exp() }
             })
             .sum()
         };
@@ -254,6 +262,7 @@ impl Block {
 
 struct Row {
     mass: f64,
+    log_mass: f64,
     logs: Vec<f64>,
 }
 
@@ -270,12 +279,12 @@ fn rows(share: &Share<'_>, components: &[Arc<dyn Policy>]) -> Result<Vec<Row>, P
     if let Some(failure) = ProjectionFailure::find(target, &largest) {
         return Err(failure.into());
     }
-    let wanted = target.distribution.probabilities().into_iter().enumerate();
-    let row = |(position, p): (usize, f64)| {
+    let wanted = target.distribution.log_probabilities().iter().enumerate();
+    let row = |(position, wanted): (usize, &f64)| {
         let logs = logs(position).iter().map(|log_p| log_p - largest[position]).collect();
-        Row { mass: share.share * p, logs }
+        Row { mass: share.share * wanted.exp(), log_mass: share.share.ln() + wanted, logs }
     };
-    Ok(wanted.filter(|(_, p)| *p > 0.0).map(row).collect())
+    Ok(wanted.filter(|(_, wanted)| wanted.is_finite()).map(row).collect())
 }
 
 /// The longest step, at most 1, after which nothing that moves at these relative rates has reached zero.

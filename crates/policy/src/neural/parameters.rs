@@ -148,20 +148,27 @@ impl NeuralParameters {
 
 /// Mean and scale of candidates one after the other: 0 and 1 without any.
 ///
-/// The scale is the standard deviation. A feature that all have alike is only shifted: rounding errors are not blown up.
+/// The scale is the standard deviation. A feature that all have alike, to 1e-14 of its size, is only shifted: rounding errors are not
+/// blown up. Deviations are from the first candidate, so that they keep their digits beside an offset of any size.
 pub(super) fn moments(raw: &[f64], dim: usize) -> (Vec<f64>, Vec<f64>) {
     let n = (raw.len() / dim) as f64;
     let (mut means, mut scales) = (vec![0.0; dim], vec![1.0; dim]);
     for feature in 0..dim {
         let column = || raw.iter().skip(feature).step_by(dim);
         let largest = column().fold(0.0, |most: f64, x| most.max(x.abs()));
-        // The range of f64 would end at squares of 1e154.
-        let unit = if largest >= f64::MIN_POSITIVE { largest } else { continue };
-        let mean = column().map(|x| x / unit / n).sum::<f64>();
-        let variance = column().map(|x| (x / unit - mean).powi(2) / n).sum::<f64>();
-        means[feature] = mean * unit;
-        let spread = variance.sqrt();
-        let scale = unit * if spread > 1e-10 { spread } else { 1.0 };
+        if largest < f64::MIN_POSITIVE {
+            continue;
+        }
+        // Halves, because the difference of two numbers may be beyond the range of f64.
+        let first = 0.5 * raw[feature];
+        let off = || column().map(|x| 0.5 * x - first);
+        // That range would end at squares of 1e154.
+        let unit = off().fold(0.0, |most: f64, off| most.max(off.abs())).max(f64::MIN_POSITIVE);
+        let mean = off().map(|off| off / unit / n).sum::<f64>();
+        let variance = off().map(|off| (off / unit - mean).powi(2) / n).sum::<f64>();
+        means[feature] = 2.0 * (first + mean * unit);
+        let spread = (2.0 * variance.sqrt() * unit).min(f64::MAX);
+        let scale = if spread > 1e-14 * largest { spread } else { largest };
         scales[feature] = scale.max(f64::MIN_POSITIVE);
     }
     (means, scales)
@@ -217,5 +224,21 @@ mod tests {
         let (means, scales) = moments(&[1e300, 5.0, 0.0, -1e300, 5.0, 0.0], 3);
         assert_eq!((means, scales), (vec![0.0, 5.0, 0.0], vec![1e300, 5.0, 1.0]));
         assert_eq!(moments(&[], 1), (vec![0.0], vec![1.0]));
+        let (means, scales) = moments(&[f64::MAX, -f64::MAX, f64::MAX, f64::MAX], 1);
+        assert!(means[0] < f64::MAX && scales[0] > 1e308, "{means:?} {scales:?}");
+        assert_eq!(moments(&[-f64::MAX, f64::MAX], 1), (vec![0.0], vec![f64::MAX]));
+    }
+
+    #[test]
+    fn what_differs_beside_a_large_offset_is_no_constant() {
+        for offset in [0.0, 1e6, 1e12, -1e14] {
+            let raw = [3.0, -5.0, 5.0, -3.0].map(|x| offset + x);
+            let (means, scales) = moments(&raw, 1);
+            assert!((means[0] - offset).abs() < 1.0, "{offset}: {means:?}");
+            assert!((scales[0] - 17_f64.sqrt()).abs() < 1e-3, "{offset}: {scales:?}");
+        }
+        // Three ways to sum up the same tenths.
+        let raw = [0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1, 0.6];
+        assert_eq!(moments(&raw, 1).1, [0.1 + 0.2 + 0.3]);
     }
 }
