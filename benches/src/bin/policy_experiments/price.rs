@@ -4,6 +4,7 @@ use crate::corpus::{Corpus, Described, tabular};
 use crate::prompts::{Learned, Prompts, only, play};
 use crate::real::{log_linear, neural};
 use nlhf::core::{Menus, Policy, PolicyClass, PreferenceModel, SeedTree, UniformPolicy};
+use nlhf::nash::in_class::InClassStatus;
 use nlhf::preference::{Crowd, CrowdConfig, Features};
 use nlhf_benches::experiments::Job;
 use nlhf_benches::report::{Effort, Section, Table, short};
@@ -132,7 +133,7 @@ fn row(
         short(cost.projected_shortfall),
         short(cost.in_class_shortfall),
         short(cost.projection_kl_nats),
-        format!("{} ({})", cost.n_projections, cost.status.name()),
+        format!("{} ({})", cost.n_projections, cost.status.map_or("none", InClassStatus::name)),
         projected,
         in_class,
     ]);
