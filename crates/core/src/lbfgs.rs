@@ -3,8 +3,8 @@
 //! ```text
 //! θ ← θ − α B ∇f(θ),  B = BFGS updates of (s'y / y'y) I with the last 10 steps
 //! ```
-//! Steps are halved until f falls enough (Armijo). Corrections without positive curvature are left out, so that
-//! every direction descends; where there are none yet, steps double from length one on. Source: Liu and Nocedal (1989).
+//! Steps are halved until f falls enough (Armijo) and its gradient is finite. Corrections without positive curvature are left out, so
+//! that every direction descends; where there are none yet, steps double from length one on. Source: Liu and Nocedal (1989).
 
 use crate::FitStatus;
 use std::collections::VecDeque;
@@ -15,7 +15,7 @@ const MEMORY: usize = 10;
 /// Where the search ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Minimum {
-    /// The point: no worse than the start.
+    /// The point: no worse than the start, but for rounding of up to 1e-14 of the value a step.
     pub point: Vec<f64>,
     /// The value there.
     pub value: f64,
@@ -31,7 +31,7 @@ pub struct Minimum {
 type Correction = (Vec<f64>, Vec<f64>, f64);
 
 /// Minimizes `f`, which writes the gradient at its argument and returns the value there, until no entry of the gradient
-/// exceeds `tolerance`, or for `max_iterations` steps; `None` if an iterate is not finite.
+/// exceeds `tolerance`, or for `max_iterations` steps; `None` if the start is not finite, or a value is −∞.
 pub fn minimize(
     mut f: impl FnMut(&[f64], &mut [f64]) -> f64,
     start: Vec<f64>,
@@ -71,7 +71,9 @@ pub fn minimize(
                     *trial = point - length * step;
                 }
                 let reached = f(&trial, &mut trial_gradient);
-                if reached <= value - 1e-4 * length * slope + slack {
+                // From where there is no gradient there is no way on.
+                let goes_on = trial_gradient.iter().sum::<f64>().is_finite();
+                if goes_on && reached <= value - 1e-4 * length * slope + slack {
                     return Some(reached);
                 }
                 length *= 0.5;
@@ -183,5 +185,22 @@ mod tests {
             0.0
         };
         assert_eq!(minimize(nowhere, vec![0.0], 1e-9, 10), None);
+    }
+
+    #[test]
+    fn a_step_to_where_there_is_no_gradient_is_halved() {
+        // The curvature between 3 and 2 promises a step to −15.
+        let f = |x: &[f64], g: &mut [f64]| {
+            let value = (1.0 + x[0] * x[0]).sqrt();
+            g[0] = x[0] / value;
+            if x[0] > -5.0 {
+                return value;
+            }
+            g[0] = f64::NAN;
+            0.5
+        };
+        let found = minimize(f, vec![3.0], 1e-9, 100).unwrap();
+        assert_eq!(found.status, FitStatus::Converged);
+        assert!(found.point[0].abs() < 1e-8, "{found:?}");
     }
 }

@@ -15,7 +15,9 @@ use std::sync::Arc;
 
 /// Chooses among the responses of a menu. One method to write; sampling is built on it.
 ///
-/// Law: the distribution has one entry a response, in the order of the menu.
+/// # Laws
+/// * The distribution has one entry a response, in the order of the menu, and another order of the same menu changes nothing else.
+/// * Entropy and KL are those of the distribution: whoever writes these methods only makes them faster.
 pub trait Policy: Send + Sync {
     /// The distribution over the menu's responses.
     fn distribution(&self, menu: Menu<'_>) -> Distribution;
@@ -47,6 +49,14 @@ macro_rules! policy_behind {
 
             fn sample(&self, menu: Menu<'_>, rng: &mut dyn Rng) -> ResponseId {
                 (**self).sample(menu, rng)
+            }
+
+            fn entropy_nats(&self, menu: Menu<'_>) -> f64 {
+                (**self).entropy_nats(menu)
+            }
+
+            fn kl_nats(&self, menu: Menu<'_>, reference: &dyn Policy) -> f64 {
+                (**self).kl_nats(menu, reference)
             }
         }
     };
@@ -144,4 +154,44 @@ pub trait PolicyClass: Send + Sync {
         targets: &[Target<'_>],
         warm: Option<&Self::Policy>,
     ) -> Result<Projected<Self::Policy>, ProjectionError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says what no distribution has, so that a default in its place is seen.
+    struct Loud;
+
+    impl Policy for Loud {
+        fn distribution(&self, menu: Menu<'_>) -> Distribution {
+            Distribution::uniform(menu.len())
+        }
+
+        fn sample(&self, _: Menu<'_>, _: &mut dyn Rng) -> ResponseId {
+            ResponseId::new(99)
+        }
+
+        fn entropy_nats(&self, _: Menu<'_>) -> f64 {
+            -7.0
+        }
+
+        fn kl_nats(&self, _: Menu<'_>, _: &dyn Policy) -> f64 {
+            -8.0
+        }
+    }
+
+    #[test]
+    fn a_pointer_asks_the_policy_itself_for_everything() {
+        let responses = [ResponseId::new(0), ResponseId::new(1)];
+        let menu = Menu::new(PromptId::new(0), &responses).unwrap();
+        let rng = &mut crate::SeedTree::new(0).rng(crate::Stream::Responses, 0);
+        let shared: Arc<dyn Policy> = Arc::new(Loud);
+        let pointers: [&dyn Policy; 3] = [&&Loud, &Box::new(Loud), &shared];
+        for pointer in pointers {
+            assert_eq!(pointer.sample(menu, rng), ResponseId::new(99));
+            let said = [pointer.entropy_nats(menu), pointer.kl_nats(menu, &UniformPolicy)];
+            assert!(said[0] < -6.0 && said[1] < -6.0, "{said:?}");
+        }
+    }
 }

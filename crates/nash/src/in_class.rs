@@ -85,6 +85,9 @@ pub enum InClassStatus {
     /// No policy, in the class or not, does better by more than the absolute tolerance: proved by certificates.
     Converged,
     /// To first order no member of the class near by does better by more than the relative tolerance.
+    ///
+    /// Self-play and regression look at finite gains only: from a start that plays what a reference never does, which costs without
+    /// bound, they may end so with a mean shortfall of +∞.
     Stationary,
     /// No step was found that does better, however short: rounding, or a class that projects too loosely.
     Stalled,
@@ -141,6 +144,16 @@ pub enum InClassError {
     NotSymmetric {
         /// The prompt.
         prompt: PromptId,
+    },
+    /// A setting outside its range.
+    #[error("{setting} must be {required}, but is {given}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// Its range.
+        required: &'static str,
+        /// What was given.
+        given: f64,
     },
     /// Payoffs times η, or what a policy plays, are beyond the range of f64.
     #[error("the loss of round {round} is not finite")]

@@ -6,7 +6,8 @@ use nlhf_core::{
 };
 use nlhf_policy::{TabularClass, TabularPolicy};
 use nlhf_testkit::{
-    check_policy_class, check_policy_sampling, drawn_positions, random_prior, strategies,
+    check_policy_class, check_policy_class_at_extremes, check_policy_sampling, drawn_positions,
+    random_prior, strategies,
 };
 use proptest::prelude::*;
 
@@ -52,7 +53,9 @@ proptest! {
     #[test]
     fn the_tabular_class_keeps_the_laws(menus in strategies::menus(5, 6), seed in any::<u64>()) {
         let rival = TabularClass.project(&targets(&menus, !seed), None).unwrap().policy;
-        check_policy_class(&TabularClass, &targets(&menus, seed), &[rival], 0.0);
+        let rivals = [rival];
+        check_policy_class(&TabularClass, &targets(&menus, seed), &rivals, 0.0);
+        check_policy_class_at_extremes(&TabularClass, &targets(&menus, seed), &rivals, 0.0);
     }
 
     #[test]

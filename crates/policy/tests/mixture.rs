@@ -9,7 +9,8 @@ use nlhf_core::{
 };
 use nlhf_policy::{MixtureClass, MixtureError, MixturePolicy, TabularPolicy};
 use nlhf_testkit::{
-    check_policy_class, check_policy_sampling, drawn_positions, random_prior, strategies,
+    check_policy_class, check_policy_class_at_extremes, check_policy_sampling, drawn_positions,
+    random_prior, strategies,
 };
 use proptest::prelude::*;
 use rand::Rng;
@@ -61,6 +62,7 @@ proptest! {
         let class = MixtureClass::new(components).unwrap();
         // Mixtures that differ by 1e-5 in total variation can be within 1e-10 nats of one another.
         check_policy_class(&class, &targets, &rivals, 1e-5);
+        check_policy_class_at_extremes(&class, &targets, &rivals, 1e-9);
         let (_, excess) = excess(&class, &targets);
         prop_assert!(excess <= 1e-9, "{:e}", excess);
     }

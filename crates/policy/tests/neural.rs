@@ -11,8 +11,8 @@ use nlhf_policy::{
     NeuralClass, NeuralConfig, NeuralError, NeuralParameters, NeuralPolicy, project_by_gradient,
 };
 use nlhf_testkit::{
-    check_feature_map, check_parametrized_policy, check_policy_class, check_policy_sampling,
-    drawn_positions,
+    check_feature_map, check_parametrized_policy, check_policy_class,
+    check_policy_class_at_extremes, check_policy_sampling, drawn_positions,
 };
 use rand::RngExt;
 use std::sync::Arc;
@@ -69,7 +69,9 @@ fn the_class_keeps_the_laws() {
             target.distribution = Distribution::from_logits(tilted).unwrap();
             target.weight = Weight::new(weight).unwrap();
         }
-        check_policy_class(&class, &targets, &[rival], 1e-6);
+        let rivals = [rival];
+        check_policy_class(&class, &targets, &rivals, 1e-6);
+        check_policy_class_at_extremes(&class, &targets, &rivals, 1e-6);
     }
 }
 

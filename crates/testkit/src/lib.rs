@@ -31,8 +31,9 @@ pub use families::{
 };
 pub use laws::{
     check_closed_form, check_confidence_width, check_feature_map, check_oracle,
-    check_parametrized_policy, check_policy_class, check_policy_sampling, check_preference_model,
-    check_solver, check_zero_sum_game, drawn_positions,
+    check_parametrized_policy, check_policy_class, check_policy_class_at_extremes,
+    check_policy_sampling, check_preference_model, check_solver, check_zero_sum_game,
+    drawn_positions,
 };
 pub use random_games::{cyclic_skew, random_general, random_prior, random_skew};
 pub use sharpness::{Sharpness, certificate_error_bound};

@@ -50,7 +50,8 @@ pub struct Competitor<P> {
     /// `J_x(witness, policy)`, prompt by prompt in the order of the games, each rounded down; in units of the payoff, negative where
     /// the witness loses.
     pub gains: Vec<f64>,
-    /// Their weighted mean, rounded down, and no less than zero, which the policy gains against itself: never above the gap.
+    /// Their weighted mean, rounded down: never above the gap. Negative where no member that was found does even, as may be against a
+    /// policy outside the class, or by rounding against one that is not beaten.
     pub gain: f64,
     /// The mean certified suboptimality of the policy: never below the gap.
     pub bound: f64,
@@ -122,7 +123,7 @@ impl ClassCompetitor {
         };
         let gains = (games.par_iter().zip(&played).zip(&against.opponents))
             .map(|((game, row), column)| payoff(game, row, column).0);
-        let gain = (-mean).max(0.0);
+        let gain = -mean;
         let enclosed = bound - gain <= self.tolerance;
         let status = if enclosed { InClassStatus::Converged } else { status };
         Ok(Competitor { policy, gains: gains.collect(), gain, bound, projections, status })

@@ -101,8 +101,11 @@ fn log_ratio(log_policy: [f64; 2], log_reference: [f64; 2]) -> f64 {
 }
 
 fn weighted(terms: impl Iterator<Item = (Weight, f64, f64)> + Clone) -> RegressionLoss {
-    let total: f64 = terms.clone().map(|(weight, ..)| weight.get()).sum();
-    let share = |weight: Weight| if total > 0.0 { weight.get() / total } else { 0.0 };
+    // Relative to the largest, so that no sum of weights overflows.
+    let largest = terms.clone().map(|(weight, ..)| weight.get()).fold(0.0, f64::max);
+    let part = |weight: Weight| if largest > 0.0 { weight.get() / largest } else { 0.0 };
+    let total = terms.clone().map(|(weight, ..)| part(weight)).sum::<f64>().max(1.0);
+    let share = |weight: Weight| part(weight) / total;
     let loss = terms.clone().map(|(weight, loss, _)| share(weight) * loss).sum();
     RegressionLoss { loss, slopes: terms.map(|(weight, _, slope)| share(weight) * slope).collect() }
 }

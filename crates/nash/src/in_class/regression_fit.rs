@@ -45,7 +45,7 @@ pub enum RegressionPairs {
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
 /// | `max_rounds` | 1000 | rounds | any |
-/// | `damping` | `None` | δ; `None` for 1/(1 + η²B²), the largest that surely contracts among all policies | (0, 1], cut off there |
+/// | `damping` | `None` | δ; `None` for 1/(1 + η²B²), the largest that surely contracts among all policies | (0, 1] |
 /// | `residual_nats` | 1e-6 | residual at which it ends | ≥ 0 |
 /// | `pairs` | expected | where pairs come from | |
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,26 +84,29 @@ const PRECISION: f64 = 1e-5;
 const MAX_STEPS: usize = 200;
 
 impl NashRegressionFit {
-    /// Fits from `start`.
+    /// Fits from `start`, which should play nothing that a reference never does: such responses are left out of the loss, so that the fit
+    /// may end as stationary with a mean shortfall of +∞.
     ///
     /// The residual is, to first order, that of [`ClassEquilibrium::residual_nats`]; with sampled pairs it does not fall below
     /// their noise. [`ClassEquilibrium::iterations`] counts rounds.
     ///
     /// # Errors
-    /// [`InClassError::NotSymmetric`], and [`InClassError::NotFinite`] if a loss is not finite.
+    /// [`InClassError::Setting`], [`InClassError::NotSymmetric`], and [`InClassError::NotFinite`] if a loss is not finite.
     pub fn fit<P: ParametrizedPolicy>(
         &self,
         games: &[ClassGame<'_>],
         start: P,
         observer: &mut dyn Observer<RegressionRound>,
     ) -> Result<ClassEquilibrium<P>, InClassError> {
+        self.check()?;
         check_symmetric(games)?;
         let geometry = Geometry::new(games);
         let strengths =
             games.iter().map(|game| game.game.eta().get() * game.game.payoff().payoff_bound());
         let strongest = strengths.fold(0.0, f64::max);
         let damping = self.damping.unwrap_or(1.0 / (1.0 + strongest * strongest));
-        let damping = damping.clamp(f64::MIN_POSITIVE, 1.0);
+        // That of a game beyond the range of squares is none.
+        let damping = damping.max(f64::MIN_POSITIVE);
         let mut policy = start;
         let mut played = geometry.play(&policy);
         let (mut round, mut residual_nats) = (0, f64::INFINITY);
@@ -138,6 +141,30 @@ impl NashRegressionFit {
         ))
     }
 
+    /// # Errors
+    /// [`InClassError::Setting`] for the first that is out of its range.
+    fn check(&self) -> Result<(), InClassError> {
+        let damping = self.damping.unwrap_or(1.0);
+        let (pairs, opponents) = match self.pairs {
+            RegressionPairs::Expected => (1, 1),
+            RegressionPairs::Sampled { pairs, opponents, .. } => (pairs, opponents.unwrap_or(1)),
+        };
+        let some = "at least 1";
+        // What is no number lies in no range.
+        let checks = [
+            ("damping", "above 0 and at most 1", damping > 0.0 && damping <= 1.0, damping),
+            ("residual_nats", "at least 0", self.residual_nats >= 0.0, self.residual_nats),
+            ("pairs", some, pairs > 0, f64::from(pairs)),
+            ("opponents", some, opponents > 0, f64::from(opponents)),
+        ];
+        match checks.into_iter().find(|(_, _, valid, _)| !valid) {
+            Some((setting, required, _, given)) => {
+                Err(InClassError::Setting { setting, required, given })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The pairs of a round on each prompt.
     fn data(
         &self,
@@ -160,11 +187,11 @@ impl NashRegressionFit {
                     let unit = round.wrapping_mul(geometry.games.len()).wrapping_add(x);
                     let unit = u32::try_from(unit & 0xFFFF_FFFF).expect("32 bits");
                     let rng = &mut seeds.rng(Stream::Responses, unit);
-                    let drawn = (0..pairs.max(1)).map(|_| [played.sample(rng), played.sample(rng)]);
+                    let drawn = (0..pairs).map(|_| [played.sample(rng), played.sample(rng)]);
                     let drawn = drawn.collect();
                     let opponent = opponents.map_or_else(
                         || played.probabilities(),
-                        |draws| empirical(played, draws.max(1), rng),
+                        |draws| empirical(played, draws, rng),
                     );
                     game.payoff().apply(&opponent, &mut advantages);
                     PairWeights::Drawn(drawn)

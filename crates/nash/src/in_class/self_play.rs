@@ -85,6 +85,9 @@ pub struct ClassEquilibrium<P> {
 impl ClassSelfPlay {
     /// Plays within any class, from one of its members, by projections.
     ///
+    /// The start should play nothing that a reference never does: what that costs has no slope, so that play may end as stationary with
+    /// a mean shortfall of +∞. [`LeastShortfall`](super::LeastShortfall) gives such mass up.
+    ///
     /// # Errors
     /// [`InClassError::NotSymmetric`] and [`InClassError::Project`].
     pub fn solve<C: PolicyClass>(
@@ -99,7 +102,7 @@ impl ClassSelfPlay {
         Ok(ClassEquilibrium { projections: mover.projections, ..found })
     }
 
-    /// Plays with the gradients of a policy with parameters.
+    /// Plays with the gradients of a policy with parameters, from a start as [`solve`](Self::solve) wants it.
     ///
     /// # Errors
     /// [`InClassError::NotSymmetric`].

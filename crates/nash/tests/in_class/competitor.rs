@@ -1,8 +1,11 @@
 //! The gap against a class, from both sides.
 
+use crate::log_linear::LogLinear;
 use crate::tabular::TabularClass;
 use crate::world::{World, golden_section, rng};
-use nlhf_core::{DenseGame, Distribution, Policy, Profile};
+use nlhf_core::{
+    DenseGame, Distribution, Policy, PolicyClass, Profile, Projected, ProjectionError, Target,
+};
 use nlhf_nash::in_class::{ClassCompetitor, ClassGame, InClassError, InClassStatus, InClassStep};
 use nlhf_testkit::ExactGap;
 use std::ops::ControlFlow;
@@ -68,6 +71,37 @@ fn what_is_found_never_exceeds_what_is_certified_and_is_really_gained() {
         assert!(found.gain <= found.bound);
         assert_eq!(found.gains.len(), 5);
     }
+}
+
+/// A class of one policy.
+struct Only(LogLinear);
+
+impl PolicyClass for Only {
+    type Policy = LogLinear;
+
+    fn name(&self) -> &'static str {
+        "only"
+    }
+
+    fn project(
+        &self,
+        _: &[Target<'_>],
+        _: Option<&LogLinear>,
+    ) -> Result<Projected<LogLinear>, ProjectionError> {
+        Ok(Projected { policy: self.0.clone(), excess_nats: Some(0.0) })
+    }
+}
+
+#[test]
+fn against_a_policy_outside_the_class_the_gap_may_be_negative() {
+    let payoff = DenseGame::from_probabilities(3, &[0.5, 0.9, 0.8, 0.1, 0.5, 0.7, 0.2, 0.3, 0.5]);
+    let world = World::new(5.0, vec![payoff.unwrap()], vec![Distribution::uniform(3)]);
+    let policies = world.log_linear(1, |_, a, _| [0.0, 1.0, 1.0][a]);
+    let (outside, only) = (policies.at(&[-3.0]), Only(policies.base()));
+    let found = PRECISE.find(&only, &world.games(), &outside, &mut ()).unwrap();
+    let gap = exact_gain(&world, &only.0, &outside);
+    assert!(gap < -0.01 && found.gain <= gap && found.gain > gap - 1e-12, "{gap} {found:?}");
+    assert!(found.bound >= 0.0);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use crate::world::{World, rng, total_variation};
 use nlhf_core::{Eta, Label, Policy, SeedTree, Weight};
 use nlhf_nash::in_class::{
-    AdvantagePair, ClassSelfPlay, InClassStatus, JudgedPair, NashRegressionFit, RegressionPairs,
-    RegressionRound, nash_preference_regression, nash_regression,
+    AdvantagePair, ClassSelfPlay, InClassError, InClassStatus, JudgedPair, NashRegressionFit,
+    RegressionPairs, RegressionRound, nash_preference_regression, nash_regression,
 };
 use std::ops::ControlFlow;
 
@@ -189,4 +189,49 @@ fn without_damping_it_may_circle_and_it_stops_when_asked() {
     let mut stop = |_: &RegressionRound| ControlFlow::Break(());
     let found = PRECISE.fit(&games, class.base(), &mut stop).unwrap();
     assert_eq!((found.status, found.iterations), (InClassStatus::Stopped, 1));
+}
+
+#[test]
+fn weights_of_any_size_count_by_their_shares() {
+    let eta = Eta::new(2.0).unwrap();
+    let weighing = |factor: f64| {
+        let mut pairs = pairs();
+        for pair in &mut pairs {
+            pair.weight = Weight::new(factor * pair.weight.get()).unwrap();
+        }
+        nash_regression(&pairs, eta)
+    };
+    let wanted = weighing(1.0);
+    for factor in [7e307, 1e-300] {
+        let found = weighing(factor);
+        assert!((found.loss - wanted.loss).abs() < 1e-14, "{found:?}");
+        assert!((found.slopes[1] - wanted.slopes[1]).abs() < 1e-14, "{found:?}");
+    }
+    assert!(weighing(0.0).loss.abs() < 1e-300);
+}
+
+#[test]
+fn settings_out_of_range_are_refused_by_name() {
+    let world = World::random(4.0, 1, 3, &mut rng(440));
+    let (class, games) = (world.spanning(), world.games());
+    let sampled = |pairs, opponents| {
+        let pairs = RegressionPairs::Sampled { pairs, opponents, seeds: SeedTree::new(0) };
+        NashRegressionFit { pairs, ..PRECISE }
+    };
+    let damped = |damping| NashRegressionFit { damping: Some(damping), ..PRECISE };
+    let until = |residual_nats| NashRegressionFit { residual_nats, ..PRECISE };
+    for (fit, named) in [
+        (sampled(0, None), "pairs must be at least 1, but is 0"),
+        (sampled(1, Some(0)), "opponents must be at least 1, but is 0"),
+        (damped(0.0), "damping must be above 0 and at most 1, but is 0"),
+        (damped(-0.5), "but is -0.5"),
+        (damped(1.5), "but is 1.5"),
+        (damped(f64::NAN), "damping must be above 0 and at most 1, but is NaN"),
+        (until(-1.0), "residual_nats must be at least 0, but is -1"),
+        (until(f64::NAN), "residual_nats must be at least 0, but is NaN"),
+    ] {
+        let error = fit.fit(&games, class.base(), &mut ()).unwrap_err();
+        assert!(matches!(error, InClassError::Setting { .. }), "{error}");
+        assert!(error.to_string().contains(named), "{error}");
+    }
 }

@@ -5,7 +5,8 @@
 //! ```
 
 use nlhf_core::{
-    Distribution, Menu, Policy, PolicyClass, Projected, ProjectionError, Target, Weight,
+    Distribution, Menu, Policy, PolicyClass, Projected, ProjectionError, Target, UniformPolicy,
+    Weight,
 };
 
 /// Checks the laws of a policy class on the given targets, one a prompt.
@@ -17,7 +18,12 @@ use nlhf_core::{
 ///   is the start.
 /// * Where [`Projected::excess_nats`] is known it is not negative, and no member that the suite comes by is nearer by more.
 ///   Hence cold starts are idempotent too, and warm starts do not matter, up to what the bounds leave open.
+///   In particular what is infinitely far from the targets has no finite excess where a rival or a start is not.
 /// * A target of the wrong length is [`ProjectionError::Shape`].
+/// * What a member plays does not depend on the order of the menu, to 1e-12 in total variation, and its entropy and KL are those of
+///   its distributions, to 1e-12 of their size.
+///
+/// [`check_policy_class_at_extremes`] goes on to weights and wanted probabilities at the ends of the range of f64.
 ///
 /// `rivals` are members of the class to start from and to hold against the projection; there may be none. `tolerance` is that of the
 /// class, in total variation and in nats: 0 for an exact one.
@@ -42,6 +48,44 @@ pub fn check_policy_class<C: PolicyClass>(
         suite.check_idempotence(targets, rival, "a rival");
     }
     suite.check_shape(targets);
+    for target in targets {
+        for policy in [&cold.policy, &sharp].into_iter().chain(rivals) {
+            assert_orderly(policy, target.menu);
+        }
+    }
+}
+
+/// Checks the laws of starts and bounds on the given targets with weights from 1e-300 to 1e300, and with wanted probabilities
+/// of e⁻⁷⁴⁴, the least above 0, for whatever but the likeliest response they play.
+///
+/// # Panics
+/// If a law is broken, or the class cannot be fitted to such targets.
+pub fn check_policy_class_at_extremes<C: PolicyClass>(
+    class: &C,
+    targets: &[Target<'_>],
+    rivals: &[C::Policy],
+    tolerance: f64,
+) {
+    let suite = Suite { class, rivals, tolerance };
+    let certain: Vec<_> = targets.iter().map(certain).collect();
+    let sharp = suite.project("targets without doubt", &certain, None).policy;
+    let hardly: Vec<_> = targets.iter().map(hardly).collect();
+    let weighing = |targets: &[Target<'_>], weights: [f64; 3]| -> Vec<Weight> {
+        let weights = weights.iter().cycle().take(targets.len());
+        weights.map(|weight| Weight::new(*weight).expect("a valid weight")).collect()
+    };
+    for (targets, weights) in [
+        (targets, [1e300, 1e-300, 1.0]),
+        (targets, [1e-5, 1e300, 1e-20]),
+        (&hardly, [1.0, 0.01, 3.0]),
+        (&hardly, [1e-5, 1e300, 1e-20]),
+    ] {
+        let weights = weighing(targets, weights).into_iter();
+        let targets: Vec<_> =
+            weights.zip(targets).map(|(weight, t)| Target { weight, ..t.clone() }).collect();
+        let cold = suite.project("an extreme cold start", &targets, None);
+        suite.check_starts(&targets, &cold, &sharp);
+    }
 }
 
 struct Suite<'a, C: PolicyClass> {
@@ -213,13 +257,38 @@ fn assert_distribution(what: &str, policy: &dyn Policy, menu: Menu<'_>) {
     assert!((total - 1.0).abs() <= 1e-9, "{what}: probabilities that sum to {total} on {menu:?}");
 }
 
-/// The weighted mean of `KL(target ‖ policy)` in nats, 0 without weight.
+/// Nothing but the order of the entries depends on that of the menu, and what is said of the distribution is true.
+fn assert_orderly(policy: &dyn Policy, menu: Menu<'_>) {
+    let played = policy.distribution(menu);
+    let turned: Vec<usize> = (1..menu.len()).chain([0]).collect();
+    let backwards: Vec<usize> = (0..menu.len()).rev().collect();
+    for order in [turned, backwards] {
+        let responses: Vec<_> = order.iter().map(|&at| menu.responses()[at]).collect();
+        let logs = order.iter().map(|&at| played.log_probabilities()[at]).collect();
+        let other = Menu::new(menu.prompt(), &responses).expect("the responses of a menu");
+        let expected = Distribution::from_logits(logs).expect("those of a distribution");
+        let distance = total_variation(&policy.distribution(other), &expected);
+        assert!(distance <= 1e-12, "another order of {menu:?}: moved by {distance:e}");
+    }
+    let uniform = Distribution::uniform(menu.len());
+    for (what, said, true_value) in [
+        ("an entropy", policy.entropy_nats(menu), played.entropy_nats()),
+        ("a KL", policy.kl_nats(menu, &UniformPolicy), played.kl_nats(&uniform)),
+        ("a KL from itself", policy.kl_nats(menu, policy), 0.0),
+    ] {
+        let near = (said - true_value).abs() <= 1e-12 * (1.0 + true_value.abs());
+        assert!(near, "{what} of {said} on {menu:?}, but that of the distribution is {true_value}");
+    }
+}
+
+/// The weighted mean of `KL(target ‖ policy)` in nats, 0 without weight. Weights that are no share of the largest are none.
 fn mean_kl(targets: &[Target<'_>], policy: &dyn Policy) -> f64 {
     let counted = || targets.iter().filter(|target| target.weight.get() > 0.0);
     // Shares of the largest weight, so that no sum of weights overflows.
     let largest = counted().map(|target| target.weight.get()).fold(0.0, f64::max);
     let share = |target: &Target<'_>| target.weight.get() / largest;
     let total: f64 = counted().map(share).sum();
+    let counted = || counted().filter(|target| share(target) / total > 0.0);
     let kl = |target: &Target<'_>| target.distribution.kl_nats(&policy.distribution(target.menu));
     counted().map(|target| share(target) / total * kl(target)).sum()
 }
@@ -230,6 +299,19 @@ fn certain<'a>(target: &Target<'a>) -> Target<'a> {
     let mut masses = vec![0.0; target.distribution.len()];
     masses[only] = 1.0;
     let distribution = Distribution::from_masses(&masses).expect("one mass is positive");
+    Target { distribution, ..target.clone() }
+}
+
+/// Nearly all mass on the likeliest response, and next to none on whatever else is played.
+fn hardly<'a>(target: &Target<'a>) -> Target<'a> {
+    let only = likeliest(&target.distribution);
+    let logs = target.distribution.log_probabilities().iter().enumerate();
+    let logits = logs.map(|(at, log_p)| match at {
+        _ if at == only => 0.0,
+        _ if log_p.is_finite() => -744.0,
+        _ => f64::NEG_INFINITY,
+    });
+    let distribution = Distribution::from_logits(logits.collect()).expect("one logit is finite");
     Target { distribution, ..target.clone() }
 }
 

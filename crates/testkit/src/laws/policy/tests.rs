@@ -4,7 +4,7 @@ use super::*;
 use nlhf_core::{PromptId, ResponseId};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Mixes the uniform policy with always answering the first candidate.
+/// Mixes the uniform policy with always answering the candidate that was numbered first.
 #[derive(Debug, Clone)]
 struct Mixed {
     first: f64,
@@ -16,7 +16,9 @@ impl Policy for Mixed {
         let n = menu.len() + self.n_more;
         let rest = (1.0 - self.first) / n as f64;
         let mut masses = vec![rest; n];
-        masses[0] += self.first;
+        let numbers = menu.responses();
+        let lowest = (0..numbers.len()).min_by_key(|&at| numbers[at]).expect("a menu is not empty");
+        masses[lowest] += self.first;
         Distribution::from_masses(&masses).expect("masses are not negative")
     }
 }
@@ -41,6 +43,7 @@ enum Fault {
     SaysLessThanNothing,
     NeedsAStart,
     StopsHalfWay,
+    ForgetsWhatIsHardlyWanted,
 }
 
 #[derive(Debug)]
@@ -90,6 +93,7 @@ impl PolicyClass for FirstOrUniform {
             Fault::WalksAway if warm.is_some() => first *= 0.5,
             Fault::StaysAtUniform | Fault::SaysItKnows => first = 0.0,
             Fault::NeedsAStart if warm.is_none() => first = 0.0,
+            Fault::ForgetsWhatIsHardlyWanted if first > 1.0 - 2e-9 => first = 1.0,
             // Unless it is there already.
             Fault::StopsHalfWay if warm.is_none_or(|warm| warm.first < first - 1e-7) => {
                 first = first.min(0.8);
@@ -199,6 +203,62 @@ fn bounds_that_only_some_starts_keep_are_found_out() {
     let text = verdict_on(&[&[0.2, 0.8]], Fault::StopsHalfWay, &[rival]);
     let text = text.expect("a cold start does not reach the rival");
     assert!(text.contains("idempotence from a cold start"), "{text}");
+}
+
+#[test]
+fn what_is_infinitely_far_has_no_finite_excess() {
+    let responses = [ResponseId::new(0), ResponseId::new(1)];
+    let menu = Menu::new(PromptId::new(0), &responses).unwrap();
+    let distribution = Distribution::from_masses(&[0.9, 0.1]).unwrap();
+    let target = Target { menu, distribution, weight: Weight::ONE };
+    let rival = Mixed { first: 0.5, n_more: 0 };
+    let check = |fault| {
+        let class = FirstOrUniform { fault, calls: AtomicU32::new(0) };
+        let targets = std::slice::from_ref(&target);
+        // Targets that are wanted with every chance are played so.
+        check_policy_class(&class, targets, std::slice::from_ref(&rival), 1e-8);
+        check_policy_class_at_extremes(&class, targets, std::slice::from_ref(&rival), 1e-8);
+    };
+    check(Fault::None);
+    let forgetful = || check(Fault::ForgetsWhatIsHardlyWanted);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(forgetful)).unwrap_err();
+    let text = panicked.downcast_ref::<String>().expect("a formatted message");
+    assert!(text.contains("an extreme cold start: inf nats"), "{text}");
+}
+
+#[test]
+fn policies_that_look_at_the_order_or_misstate_themselves_are_found_out() {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Odd {
+        Order,
+        Entropy,
+        Kl,
+    }
+    impl Policy for Odd {
+        fn distribution(&self, menu: Menu<'_>) -> Distribution {
+            let mut masses = vec![1.0; menu.len()];
+            masses[0] += if *self == Odd::Order { 1e-9 } else { 0.0 };
+            Distribution::from_masses(&masses).expect("masses are positive")
+        }
+        fn entropy_nats(&self, menu: Menu<'_>) -> f64 {
+            let off = if *self == Odd::Entropy { 1e-9 } else { 0.0 };
+            self.distribution(menu).entropy_nats() + off
+        }
+        fn kl_nats(&self, menu: Menu<'_>, reference: &dyn Policy) -> f64 {
+            let off = if *self == Odd::Kl { 1e-9 } else { 0.0 };
+            self.distribution(menu).kl_nats(&reference.distribution(menu)) + off
+        }
+    }
+    let responses = [4, 2, 3].map(ResponseId::new);
+    let menu = Menu::new(PromptId::new(0), &responses).unwrap();
+    assert_orderly(&UniformPolicy, menu);
+    for (odd, named) in
+        [(Odd::Order, "another order"), (Odd::Entropy, "an entropy"), (Odd::Kl, "a KL")]
+    {
+        let panicked = std::panic::catch_unwind(|| assert_orderly(&odd, menu)).unwrap_err();
+        let text = panicked.downcast_ref::<String>().expect("a formatted message");
+        assert!(text.starts_with(named), "{text}");
+    }
 }
 
 #[test]
