@@ -134,9 +134,10 @@ impl Descent {
             let alpha = reach.alpha.min(geometry.longest_linear(&now.played, &now.slope));
             let step = Step { moved: &ahead.moved, slope: &ahead.slope, length: alpha };
             let targets = geometry.targets(&now.played, &now.gains, &step);
-            let projected = class.project(&targets, Some(&now.policy))?.policy;
+            let projected = class.project(&targets, Some(&now.policy))?;
             projections += 1;
-            let trial = Point::new(geometry, cost, projected);
+            let loose = looseness(projected.excess_nats) / alpha;
+            let trial = Point::new(geometry, cost, projected.policy);
 
             let moved = displacement(&now.played, &trial.played);
             let beyond: Vec<f64> = moved.iter().zip(&ahead.moved).map(|(m, a)| m - a).collect();
@@ -170,12 +171,20 @@ impl Descent {
             let reliable = accepted || rest < SMALL;
             let first_order = in_span >= 0.0 && beyond_span >= 0.0 && reliable;
             if first_order && in_span + beyond_span <= worth && now.excess > self.tolerance {
-                break InClassStatus::Stationary;
+                // What the projection left open may hide a slope.
+                let is_told = loose * loose / (2.0 * tau) <= worth;
+                break if is_told { InClassStatus::Stationary } else { InClassStatus::Stalled };
             }
         };
         let Point { policy, played, mean, .. } = now;
         Ok(Descended { policy, played, start_mean, mean, projections, status })
     }
+}
+
+/// How far, in the norm of displacements, a projection may be from the nearest member: `KL ≈ ½|·|²`. Nothing where the class knows no
+/// bound.
+pub(super) fn looseness(excess_nats: Option<f64>) -> f64 {
+    excess_nats.map_or(0.0, |excess| (2.0 * excess).sqrt())
 }
 
 impl Reach {

@@ -43,7 +43,7 @@ impl<P: ParametrizedPolicy> Mover for NaturalGradient<P> {
         from: &Stand<P>,
         slope: &[f64],
         length: f64,
-    ) -> Result<P, InClassError> {
+    ) -> Result<(P, f64), InClassError> {
         let parameters = from.policy.parameters();
         let known = self.factorized.as_ref().is_some_and(|(at, _)| at == parameters);
         if !known {
@@ -54,7 +54,7 @@ impl<P: ParametrizedPolicy> Mover for NaturalGradient<P> {
             cholesky::solve(direction.len(), lower, &mut direction);
         }
         let moved = parameters.iter().zip(direction).map(|(theta, d)| theta + length * d);
-        Ok(from.policy.with_parameters(moved.collect()))
+        Ok((from.policy.with_parameters(moved.collect()), 0.0))
     }
 }
 

@@ -22,6 +22,7 @@
 //! several stationary points, and one may be beaten by a member far away: [`ClassCompetitor`](super::ClassCompetitor) encloses by how much.
 //! The certificates hold against all policies.
 
+use super::descent::looseness;
 use super::geometry::{Geometry, Step, displacement, net_gains};
 use super::least_shortfall::certified;
 use super::natural_gradient::NaturalGradient;
@@ -78,7 +79,7 @@ pub struct ClassEquilibrium<P> {
     pub iterations: usize,
     /// Projections used; none where gradients are.
     pub projections: usize,
-    /// [`InClassStatus::Stationary`] if the residual is small enough.
+    /// [`InClassStatus::Stationary`] if the residual is small enough, [`InClassStatus::Stalled`] if projections are too loose to tell.
     pub status: InClassStatus,
 }
 
@@ -130,13 +131,17 @@ impl ClassSelfPlay {
         let (mut alpha, mut iterations) = (first_step, 0);
         let (status, residual_nats) = loop {
             alpha = alpha.min(mover.longest(&geometry, &now));
-            let half = mover.moved(&geometry, &now, &now.slope, alpha)?;
+            let (half, loose) = mover.moved(&geometry, &now, &now.slope, alpha)?;
             let half = Stand::new(&geometry, half);
             let first = displacement(&now.played, &half.played);
             let norm = |v: &[f64]| geometry.squared_norm(&now.played, v).sqrt();
             let residual_nats = eta * norm(&first) / alpha;
             if residual_nats <= self.residual_nats {
-                break (InClassStatus::Stationary, residual_nats);
+                // What the projection left open may hide a slope.
+                let is_told = eta * loose / alpha <= self.residual_nats;
+                let status =
+                    if is_told { InClassStatus::Stationary } else { InClassStatus::Stalled };
+                break (status, residual_nats);
             }
             if alpha < SHORTEST * first_step {
                 break (InClassStatus::Stalled, residual_nats);
@@ -144,7 +149,7 @@ impl ClassSelfPlay {
             if iterations >= self.max_iterations {
                 break (InClassStatus::Budget, residual_nats);
             }
-            let next = mover.moved(&geometry, &now, &half.slope, alpha)?;
+            let (next, _) = mover.moved(&geometry, &now, &half.slope, alpha)?;
             let next = Stand::new(&geometry, next);
             let second = displacement(&now.played, &next.played);
             let apart: Vec<f64> = second.iter().zip(&first).map(|(s, f)| s - f).collect();
@@ -230,14 +235,14 @@ pub(super) trait Mover {
         f64::INFINITY
     }
 
-    /// `from` moved along `length F⁻¹ slope`, to first order.
+    /// `from` moved along `length F⁻¹ slope`, to first order, and how far that may be off in the norm of displacements.
     fn moved(
         &mut self,
         geometry: &Geometry<'_>,
         from: &Stand<Self::Policy>,
         slope: &[f64],
         length: f64,
-    ) -> Result<Self::Policy, InClassError>;
+    ) -> Result<(Self::Policy, f64), InClassError>;
 }
 
 /// Moves by projections.
@@ -259,11 +264,12 @@ impl<C: PolicyClass> Mover for Projecting<'_, C> {
         from: &Stand<C::Policy>,
         slope: &[f64],
         length: f64,
-    ) -> Result<C::Policy, InClassError> {
+    ) -> Result<(C::Policy, f64), InClassError> {
         let nowhere = vec![0.0; slope.len()];
         let step = Step { moved: &nowhere, slope, length };
         let targets = geometry.targets(&from.played, &from.gains, &step);
         self.projections += 1;
-        Ok(self.class.project(&targets, Some(&from.policy))?.policy)
+        let projected = self.class.project(&targets, Some(&from.policy))?;
+        Ok((projected.policy, looseness(projected.excess_nats)))
     }
 }

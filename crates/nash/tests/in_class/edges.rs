@@ -212,3 +212,38 @@ fn a_game_of_another_size_is_refused() {
     let error = ClassGame::new(world.menu(1), *other.games()[0].game(), Weight::ONE).unwrap_err();
     assert!(matches!(error, InClassError::Shape { required: 3, given: 4, .. }), "{error}");
 }
+
+/// Finds every start near enough, within a tolerance that it states.
+struct Lazy(LogLinearClass);
+
+impl PolicyClass for Lazy {
+    type Policy = LogLinear;
+
+    fn name(&self) -> &'static str {
+        "lazy"
+    }
+
+    fn project(
+        &self,
+        targets: &[Target<'_>],
+        warm: Option<&LogLinear>,
+    ) -> Result<Projected<LogLinear>, ProjectionError> {
+        match warm {
+            Some(warm) => Ok(Projected { policy: warm.clone(), excess_nats: Some(1.0) }),
+            None => self.0.project(targets, None),
+        }
+    }
+}
+
+#[test]
+fn what_a_loose_projection_hides_is_not_called_stationary() {
+    let world = World::random(10.0, 3, 4, &mut rng(70));
+    let class = Lazy(world.shared(2, &mut rng(71)));
+    let start = class.0.base();
+    let played = ClassSelfPlay::default();
+    let found = played.solve(&class, &world.games(), start.clone(), &mut ()).unwrap();
+    assert_eq!(found.status, InClassStatus::Stalled);
+    let found = LeastShortfall::default().solve(&class, &world.games(), start, &mut ()).unwrap();
+    assert_eq!(found.status, InClassStatus::Stalled);
+    assert!(found.mean_shortfall > 0.01, "there is much to gain: {}", found.mean_shortfall);
+}
