@@ -25,6 +25,8 @@ const SAMPLE_TOLERANCE: f64 = 1e-6;
 const CONTRACTION: f64 = 0.1;
 /// Where the model foresees less than this, in nats, a bad contraction is a fault of the sample and not of the distance.
 const NEAR: f64 = 1e-2;
+/// The least share of a step: one across the whole ball may have to shrink to one that changes scores by one.
+const SHORTEST: f64 = 1e-25;
 
 /// Where the search ended.
 pub(super) struct Found {
@@ -68,7 +70,6 @@ pub(super) fn minimize(
         let fresh = last.as_ref().is_some_and(|last| last.fresh);
         let again = last
             .map(|last| Plan::new(design, last.model, &point, radius, false))
-            .transpose()?
             .filter(|again| point.whole && again.foreseen <= CONTRACTION * foreseen);
         let plan = match again {
             Some(plan) => plan,
@@ -81,7 +82,7 @@ pub(super) fn minimize(
                     stride = (stride / 4).max(1);
                 }
                 let model = Curvature::new(design, design.sample(stride), &point.theta);
-                Plan::new(design, model, &point, radius, true)?
+                Plan::new(design, model, &point, radius, true)
             }
         };
         // What the model foresees is about the least that the bound can be: no need to look at it before.
@@ -102,7 +103,7 @@ pub(super) fn minimize(
         };
         let binds = plan.step.multiplier > 0.0;
         let next = match status {
-            None => descend(design, &all, &point, &plan.step.step, plan.slope)?,
+            None => descend(design, &all, &point, &plan.step.step, plan.slope),
             Some(_) => None,
         };
         let Some(next) = next else {
@@ -143,18 +144,12 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(
-        design: &Design,
-        model: Curvature<'a>,
-        point: &Point,
-        radius: f64,
-        fresh: bool,
-    ) -> Result<Self, LogLinearError> {
+    fn new(design: &Design, model: Curvature<'a>, point: &Point, radius: f64, fresh: bool) -> Self {
         let gradient = &point.loss.gradient;
-        let step = ball::step(&model, &design.scales, &point.theta, gradient, radius)?;
+        let step = ball::step(&model, &design.scales, &point.theta, gradient, radius);
         let slope = dot(gradient, &step.step);
         let foreseen = -slope - 0.5 * ball::curve(&model.matrix, &design.scales, &step.step);
-        Ok(Self { model, step, slope, foreseen, fresh })
+        Self { model, step, slope, foreseen, fresh }
     }
 }
 
@@ -177,11 +172,11 @@ fn sample_minimum(design: &Design, stride: usize, radius: f64) -> Result<Vec<f64
     let mut point = Point { theta, loss, whole: true };
     for _ in 0..MAX_ITERATIONS {
         let model = Curvature::new(design, sample.clone(), &point.theta);
-        let plan = Plan::new(design, model, &point, radius, true)?;
+        let plan = Plan::new(design, model, &point, radius, true);
         if plan.foreseen <= SAMPLE_TOLERANCE {
             break;
         }
-        match descend(design, &sample, &point, &plan.step.step, plan.slope)? {
+        match descend(design, &sample, &point, &plan.step.step, plan.slope) {
             Some(next) => point = next,
             None => break,
         }
@@ -209,14 +204,17 @@ fn descend(
     point: &Point,
     step: &[f64],
     slope: f64,
-) -> Result<Option<Point>, LogLinearError> {
+) -> Option<Point> {
     let Point { theta, loss, .. } = point;
     let mut length = 1.0;
-    while length > 1e-10 {
+    while length > SHORTEST {
         let next: Vec<f64> = theta.iter().zip(step).map(|(x, u)| x + length * u).collect();
-        let reached = finite(design.loss(blocks, &next))?;
+        let Ok(reached) = finite(design.loss(blocks, &next)) else {
+            length *= 0.1;
+            continue;
+        };
         if reached.value <= loss.value + 1e-4 * length * slope + slack(loss.value) {
-            return Ok(Some(Point { theta: next, loss: reached, whole: length >= 1.0 }));
+            return Some(Point { theta: next, loss: reached, whole: length >= 1.0 });
         }
         // The minimum of the cubic with the values and slopes of both ends.
         let (before, after) = (slope * length, dot(&reached.gradient, step) * length);
@@ -225,7 +223,7 @@ fn descend(
         let share = 1.0 - (after + root - bend) / (after - before + 2.0 * root);
         length *= if share.is_finite() { share.clamp(0.05, 0.6) } else { 0.5 };
     }
-    Ok(None)
+    None
 }
 
 fn finite(loss: Loss) -> Result<Loss, LogLinearError> {
