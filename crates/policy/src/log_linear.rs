@@ -22,6 +22,8 @@ mod certificate;
 mod curvature;
 mod design;
 mod policy;
+mod rows;
+mod sample;
 mod search;
 
 pub use policy::{LogLinearParameters, LogLinearPolicy};

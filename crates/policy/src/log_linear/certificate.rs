@@ -18,7 +18,8 @@
 
 use super::ball::{dot, norm};
 use super::curvature::Curvature;
-use super::design::{Block, Design, Loss, UNIT};
+use super::design::{Design, Loss, UNIT};
+use super::sample::Sample;
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
@@ -40,7 +41,7 @@ pub(super) fn excess(
     // The multiplier that is nearest to turning the gradient into zero.
     let pull = -dot(gradient, theta) / dot(theta, theta).max(f64::MIN_POSITIVE);
     let moved: Vec<f64> = theta.iter().zip(&curvature.at).map(|(x, y)| x - y).collect();
-    let moved = range(&curvature.blocks, &moved);
+    let moved = range(&curvature.sample, &moved);
     let mut bound = bound.min(curved(design, curvature, theta, loss, radius, 0.0, moved));
     if pull > 0.0 {
         bound = bound.min(curved(design, curvature, theta, loss, radius, pull, moved));
@@ -58,8 +59,9 @@ pub(super) fn cheap(design: &Design, theta: &[f64], loss: &Loss, radius: f64) ->
     frank_wolfe.min(value).max(0.0)
 }
 
-fn range(blocks: &[&Block], direction: &[f64]) -> f64 {
-    let ranges: Vec<f64> = blocks.par_iter().map(|block| block.range(direction)).collect();
+fn range(sample: &Sample<'_>, direction: &[f64]) -> f64 {
+    let ranges: Vec<f64> =
+        sample.blocks.par_iter().map(|(block, _)| block.range(direction)).collect();
     ranges.into_iter().fold(0.0, f64::max)
 }
 
@@ -78,7 +80,7 @@ fn curved(
     let spectrum = curvature.spectrum();
     // λI in scaled coordinates is at least this.
     let lift = multiplier / (largest_scale * largest_scale);
-    let fade = (-moved).exp() * curvature.share;
+    let fade = (-moved).exp() / curvature.sample.most();
     let [summing, scoring] = design.gradient_rounding(theta, loss);
     let rest = DVector::from_iterator(
         theta.len(),

@@ -9,6 +9,8 @@
 //! targets. A block fits a core's cache: scores and gradient together read the features once.
 
 use super::LogLinearError;
+use super::rows::{center, combine, dot};
+use super::sample::Sample;
 use nalgebra::{DMatrix, DMatrixView, DVector};
 use nlhf_core::{FeatureMap, Policy, ProjectionError, Target};
 use rayon::prelude::*;
@@ -76,12 +78,13 @@ impl Design {
                 return Err(ProjectionError::Shape { prompt, required, given });
             }
         }
-        let mut sorted: Vec<&Target<'_>> =
-            targets.iter().filter(|target| target.weight.get() > 0.0).collect();
+        let mut sorted: Vec<&Target<'_>> = targets.iter().collect();
         sorted.sort_by(|a, b| order(a, b));
         // Divided by the largest first, so that the sum is finite.
         let most = sorted.iter().map(|target| target.weight.get()).fold(0.0, f64::max);
         let total: f64 = sorted.iter().map(|target| target.weight.get() / most).sum();
+        // What is zero beside the others counts for nothing, whatever it says.
+        sorted.retain(|target| target.weight.get() / most / total > 0.0);
         let blocks: Vec<Block> = sorted
             .par_chunks((PROMPT_FEATURES / dim).clamp(1, 256))
             .map(|targets| {
@@ -113,11 +116,6 @@ impl Design {
         })
     }
 
-    /// Every `stride`-th block.
-    pub(super) fn sample(&self, stride: usize) -> Vec<&Block> {
-        self.blocks.iter().step_by(stride).collect()
-    }
-
     /// The stride at which blocks hold about `rows` candidates.
     pub(super) fn stride(&self, rows: usize) -> usize {
         let n_rows: usize = self.blocks.iter().map(|block| block.targets.len()).sum();
@@ -142,27 +140,19 @@ impl Design {
         2.0 * longest.into_iter().fold(0.0, f64::max)
     }
 
-    /// The loss over blocks, divided by the weight of these.
-    pub(super) fn loss(&self, blocks: &[&Block], theta: &[f64]) -> Loss {
-        let partial: Vec<Loss> = blocks.par_iter().map(|block| block.loss(theta)).collect();
-        let mut loss = Loss { value: 0.0, gradient: vec![0.0; self.dim], spread: 0.0 };
-        for partial in partial {
-            loss.value += partial.value;
-            loss.spread += partial.spread;
+    /// The loss over a sample.
+    pub(super) fn loss(&self, sample: &Sample<'_>, theta: &[f64]) -> Loss {
+        let partial: Vec<Loss> =
+            sample.blocks.par_iter().map(|(block, _)| block.loss(theta)).collect();
+        let mut loss = Loss { value: self.fixed_kl, gradient: vec![0.0; self.dim], spread: 0.0 };
+        for (partial, (_, factor)) in partial.into_iter().zip(&sample.blocks) {
+            loss.value += factor * partial.value;
+            loss.spread += factor * partial.spread;
             for (sum, x) in loss.gradient.iter_mut().zip(partial.gradient) {
-                *sum += x;
+                *sum += factor * x;
             }
         }
-        if blocks.len() == self.blocks.len() {
-            loss.value = (loss.value + self.fixed_kl).max(0.0);
-        } else {
-            let share = share(blocks);
-            loss.value /= share;
-            loss.spread /= share;
-            for x in &mut loss.gradient {
-                *x /= share;
-            }
-        }
+        loss.value = loss.value.max(0.0);
         loss
     }
 
@@ -183,11 +173,6 @@ impl Design {
 
 /// The unit of rounding.
 pub(super) const UNIT: f64 = 0.5 * f64::EPSILON;
-
-/// The weight of blocks.
-pub(super) fn share(blocks: &[&Block]) -> f64 {
-    blocks.iter().map(|block| block.weights.iter().sum::<f64>()).sum()
-}
 
 /// By prompt; among several targets of one prompt by whatever tells them apart.
 fn order(a: &Target<'_>, b: &Target<'_>) -> Ordering {
@@ -348,54 +333,5 @@ impl Block {
             start = end;
         }
         range
-    }
-}
-
-/// Subtracts the mean of the rows from each.
-fn center(rows: &mut [f64], dim: usize) {
-    let n = (rows.len() / dim) as f64;
-    let mut mean = vec![0.0; dim];
-    for row in rows.chunks_exact(dim) {
-        for (mean, x) in mean.iter_mut().zip(row) {
-            *mean += x / n;
-        }
-    }
-    for row in rows.chunks_exact_mut(dim) {
-        for (x, mean) in row.iter_mut().zip(&mean) {
-            *x -= mean;
-        }
-    }
-}
-
-/// Sums at once.
-const LANES: usize = 8;
-
-fn dot(x: &[f64], y: &[f64]) -> f64 {
-    let mut sums = [0.0; LANES];
-    let (x_chunks, y_chunks) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-    let rest: f64 = x_chunks.remainder().iter().zip(y_chunks.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in x_chunks.zip(y_chunks) {
-        for lane in 0..LANES {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    sums.iter().sum::<f64>() + rest
-}
-
-/// `sum += Σ share row`, four rows at a time, so that the sums are loaded once for all.
-fn combine(rows: &[f64], shares: &[f64], sum: &mut [f64]) {
-    let dim = sum.len();
-    let whole = shares.len() / 4 * 4;
-    for (rows, shares) in rows.chunks_exact(4 * dim).zip(shares.chunks_exact(4)) {
-        let (two, others) = rows.split_at(2 * dim);
-        let ((a, b), (c, e)) = (two.split_at(dim), others.split_at(dim));
-        for ((((sum, a), b), c), e) in sum.iter_mut().zip(a).zip(b).zip(c).zip(e) {
-            *sum += shares[0] * a + shares[1] * b + (shares[2] * c + shares[3] * e);
-        }
-    }
-    for (row, share) in rows[whole * dim..].chunks_exact(dim).zip(&shares[whole..]) {
-        for (sum, x) in sum.iter_mut().zip(row) {
-            *sum += share * x;
-        }
     }
 }

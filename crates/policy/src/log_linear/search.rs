@@ -11,7 +11,8 @@ use super::LogLinearError;
 use super::ball::{self, Step, dot, norm};
 use super::certificate;
 use super::curvature::Curvature;
-use super::design::{Block, Design, Loss};
+use super::design::{Design, Loss};
+use super::sample::Sample;
 use nlhf_core::FitStatus;
 
 const MAX_ITERATIONS: usize = 200;
@@ -25,6 +26,8 @@ const SAMPLE_TOLERANCE: f64 = 1e-6;
 const CONTRACTION: f64 = 0.1;
 /// Where the model foresees less than this, in nats, a bad contraction is a fault of the sample and not of the distance.
 const NEAR: f64 = 1e-2;
+/// Bad contractions of a Hessian just taken after which it is taken from more targets, however far the minimum is.
+const PATIENCE: usize = 3;
 /// The least share of a step: one across the whole ball may have to shrink to one that changes scores by one.
 const SHORTEST: f64 = 1e-25;
 
@@ -52,7 +55,7 @@ pub(super) fn minimize(
 ) -> Result<Found, LogLinearError> {
     let [many, few] = SAMPLE.map(|each| each * design.dim);
     let mut stride = design.stride(many.min(SAMPLE_SIZE).max(few));
-    let all = design.sample(1);
+    let all = Sample::all(design);
     let theta = match start {
         Some(start) => drawn_in(start, radius),
         None if stride > 1 => sample_minimum(design, stride, radius)?,
@@ -61,7 +64,7 @@ pub(super) fn minimize(
     let loss = finite(design.loss(&all, &theta))?;
     let mut point = Point { theta, loss, whole: true };
     let mut kept: Option<Plan<'_>> = None;
-    let (mut iterations, mut flat, mut least) = (0, 0, f64::INFINITY);
+    let (mut iterations, mut flat, mut misled, mut least) = (0, 0, 0, f64::INFINITY);
     loop {
         let cheap = certificate::cheap(design, &point.theta, &point.loss, radius);
         // The Hessian of the last step, as long as it does.
@@ -77,11 +80,15 @@ pub(super) fn minimize(
                 return Ok(Found::new(point, cheap, false, iterations, FitStatus::Converged));
             }
             None => {
-                if fresh && point.whole && foreseen < NEAR {
-                    // The sample knows too little of the rest.
-                    stride = (stride / 4).max(1);
+                if fresh && point.whole {
+                    misled += 1;
+                    if foreseen < NEAR || misled == PATIENCE {
+                        // The sample knows too little of the rest.
+                        stride = (stride / 4).max(1);
+                        misled = 0;
+                    }
                 }
-                let model = Curvature::new(design, design.sample(stride), &point.theta);
+                let model = Curvature::new(design, Sample::of(design, stride), &point.theta);
                 Plan::new(design, model, &point, radius, true)
             }
         };
@@ -166,7 +173,7 @@ fn drawn_in(mut start: Vec<f64>, radius: f64) -> Vec<f64> {
 
 /// The minimum over the sample, roughly.
 fn sample_minimum(design: &Design, stride: usize, radius: f64) -> Result<Vec<f64>, LogLinearError> {
-    let sample = design.sample(stride);
+    let sample = Sample::of(design, stride);
     let theta = vec![0.0; design.dim];
     let loss = finite(design.loss(&sample, &theta))?;
     let mut point = Point { theta, loss, whole: true };
@@ -200,7 +207,7 @@ struct Point {
 /// The point along a step where the loss fell enough; nothing if it falls nowhere.
 fn descend(
     design: &Design,
-    blocks: &[&Block],
+    sample: &Sample<'_>,
     point: &Point,
     step: &[f64],
     slope: f64,
@@ -209,7 +216,7 @@ fn descend(
     let mut length = 1.0;
     while length > SHORTEST {
         let next: Vec<f64> = theta.iter().zip(step).map(|(x, u)| x + length * u).collect();
-        let Ok(reached) = finite(design.loss(blocks, &next)) else {
+        let Ok(reached) = finite(design.loss(sample, &next)) else {
             length *= 0.1;
             continue;
         };
