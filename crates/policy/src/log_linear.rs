@@ -34,7 +34,7 @@ use design::Design;
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
-/// | `max_norm` | 1000 | the largest Euclidean norm of the weights | (0, ∞) |
+/// | `max_norm` | 1000 | the largest Euclidean norm of the weights | (0, 1e100] |
 /// | `tolerance_nats` | 1e-10 | the bound on the excess at which a projection ends | ≥ 0 |
 /// | `temperature` | 1 | the temperature at which is projected | (0, ∞) |
 ///
@@ -84,8 +84,8 @@ impl LogLinearConfig {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogLinearError {
-    /// A largest norm that is not positive and finite.
-    #[error("the largest norm must be positive and finite, but is {given}")]
+    /// A largest norm that is not positive, or beyond 1e100.
+    #[error("the largest norm must be positive and at most 1e100, but is {given}")]
     MaxNorm {
         /// What was given.
         given: f64,
@@ -102,8 +102,8 @@ pub enum LogLinearError {
         /// What was given.
         given: f64,
     },
-    /// A weight that is not finite.
-    #[error("every weight must be finite, but weight {index} is {given}")]
+    /// A weight that is not a number within ±1e100.
+    #[error("every weight must lie within 1e100, but weight {index} is {given}")]
     Weight {
         /// Which weight.
         index: usize,
@@ -230,7 +230,7 @@ impl LogLinearClass {
     ) -> Result<Self, LogLinearError> {
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let LogLinearConfig { max_norm, tolerance_nats, temperature } = config;
-        if !positive(max_norm) {
+        if !(max_norm > 0.0 && max_norm <= policy::LARGEST_WEIGHT) {
             return Err(LogLinearError::MaxNorm { given: max_norm });
         }
         if !(tolerance_nats >= 0.0 && tolerance_nats.is_finite()) {
@@ -244,7 +244,8 @@ impl LogLinearClass {
 
     /// The member nearest to the targets, with what the search found out about it.
     ///
-    /// Targets of weight zero change nothing; several targets of one prompt add up. Without any weight the base is nearest.
+    /// Targets of weight zero change nothing; several targets of one prompt add up. Without any weight all members are
+    /// equally near: the base comes back, or the warm start if there is one, drawn into the ball.
     ///
     /// # Errors
     /// [`ProjectionError::Shape`]; [`ProjectionError::Class`] with a [`FitError`](nlhf_core::FitError) as its source if a target
@@ -290,9 +291,10 @@ impl LogLinearClass {
         if required != given {
             return Err(LogLinearError::Length { required, given });
         }
-        // What it plays is what it starts with, at whatever temperature.
-        let scale = 1.0 / warm.log_linear_parameters().temperature();
-        Ok(weights.iter().map(|w| w * scale).collect())
+        // What it plays is what it starts with, at whatever temperature, as long as there are numbers for it.
+        let temperature = warm.log_linear_parameters().temperature();
+        let start: Vec<f64> = weights.iter().map(|w| w / temperature).collect();
+        Ok(if ball::norm(&start).is_finite() { start } else { vec![0.0; given] })
     }
 }
 

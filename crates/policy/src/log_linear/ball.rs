@@ -9,12 +9,6 @@
 use super::curvature::Curvature;
 use nalgebra::{Cholesky, DMatrix, DVector};
 
-/// The step u and the multiplier λ of the ball.
-pub(super) struct Step {
-    pub(super) step: Vec<f64>,
-    pub(super) multiplier: f64,
-}
-
 /// Where H is flat, u stays short: that much is added to its diagonal, relative to the mean of that.
 const SMALLEST_RIDGE: f64 = 1e-13;
 /// And that much in features as they are, relative to what would pull a step down the gradient back into the ball.
@@ -24,19 +18,19 @@ const MAX_ITERATIONS: usize = 100;
 /// After as many of Newton's steps the bracket of λ is halved, in digits.
 const HALVED_AFTER: usize = 4;
 
-/// Where numbers leave f64 the step leads down the gradient to the sphere.
+/// The step u. Where numbers leave f64 it leads down the gradient to the sphere.
 pub(super) fn step(
     curvature: &Curvature<'_>,
     scales: &[f64],
     theta: &[f64],
     gradient: &[f64],
     radius: f64,
-) -> Step {
+) -> Vec<f64> {
     let steepest = norm(gradient);
     if steepest == 0.0 {
-        return Step { step: vec![0.0; theta.len()], multiplier: 0.0 };
+        return vec![0.0; theta.len()];
     }
-    let (mut end, multiplier) = solve(curvature, scales, theta, gradient, radius);
+    let mut end = solve(curvature, scales, theta, gradient, radius);
     if !norm(&end).is_finite() {
         end = gradient.iter().map(|g| -g / steepest * radius).collect();
     }
@@ -46,18 +40,17 @@ pub(super) fn step(
             *x *= radius / length * (1.0 - f64::EPSILON);
         }
     }
-    let step = end.iter().zip(theta).map(|(to, from)| to - from).collect();
-    Step { step, multiplier }
+    end.iter().zip(theta).map(|(to, from)| to - from).collect()
 }
 
-/// θ + u, which may be outside by rounding and not finite, and λ.
+/// θ + u, which may be outside by rounding, and not finite.
 fn solve(
     curvature: &Curvature<'_>,
     scales: &[f64],
     theta: &[f64],
     gradient: &[f64],
     radius: f64,
-) -> (Vec<f64>, f64) {
+) -> Vec<f64> {
     let floor = SMALLEST_PULL * norm(gradient) / radius;
     let scales = DVector::from_column_slice(scales);
     let theta = DVector::from_column_slice(theta);
@@ -87,7 +80,7 @@ fn solve(
         Some((&theta - step.component_div(&scales), factor))
     };
     let Some((mut end, mut factor)) = reach(0.0) else {
-        return (vec![f64::NAN; dim], 0.0);
+        return vec![f64::NAN; dim];
     };
     let mut multiplier = 0.0;
     // (H + λI)(θ + u) = Hθ − g, so that ‖θ + u‖ ≤ ‖Hθ − g‖/λ.
@@ -118,7 +111,7 @@ fn solve(
         multiplier = next;
         (end, factor) = reached;
     }
-    (end.as_slice().to_vec(), multiplier)
+    end.as_slice().to_vec()
 }
 
 /// `H u` in unscaled coordinates.

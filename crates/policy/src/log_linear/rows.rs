@@ -3,6 +3,9 @@
 //! The search and the policy that it finds compute scores from rows centered in the same way, `φ_a − (1/n) Σ_b φ_b` over the
 //! candidates that are played, so that what is certified is what is played: a large offset would cost digits in one of them.
 
+/// Centered features beyond this are none that scores can be computed with.
+pub(super) const LARGEST_FEATURE: f64 = 1e200;
+
 /// Subtracts the mean of the rows from each.
 pub(super) fn center(rows: &mut [f64], dim: usize) {
     let n = (rows.len() / dim) as f64;

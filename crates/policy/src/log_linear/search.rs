@@ -8,7 +8,7 @@
 //! taken anew where they contract badly all the same, and from more targets where that does not help.
 
 use super::LogLinearError;
-use super::ball::{self, Step, dot, norm};
+use super::ball::{self, dot, norm};
 use super::certificate;
 use super::curvature::Curvature;
 use super::design::{Design, Loss};
@@ -28,6 +28,8 @@ const CONTRACTION: f64 = 0.1;
 const NEAR: f64 = 1e-2;
 /// Bad contractions of a Hessian just taken after which it is taken from more targets, however far the minimum is.
 const PATIENCE: usize = 3;
+/// Weights whose norm is less than the radius by this, relative to it, are on the sphere.
+const ON_SPHERE: f64 = 1e-9;
 /// The least share of a step: one across the whole ball may have to shrink to one that changes scores by one.
 const SHORTEST: f64 = 1e-25;
 
@@ -77,7 +79,7 @@ pub(super) fn minimize(
         let plan = match again {
             Some(plan) => plan,
             None if cheap <= tolerance => {
-                return Ok(Found::new(point, cheap, false, iterations, FitStatus::Converged));
+                return Ok(Found::new(point, cheap, radius, iterations, FitStatus::Converged));
             }
             None => {
                 if fresh && point.whole {
@@ -108,16 +110,15 @@ pub(super) fn minimize(
         } else {
             None
         };
-        let binds = plan.step.multiplier > 0.0;
         let next = match status {
-            None => descend(design, &all, &point, &plan.step.step, plan.slope),
+            None => descend(design, &all, &point, &plan.step, plan.slope),
             Some(_) => None,
         };
         let Some(next) = next else {
             let status = status.unwrap_or(FitStatus::Stalled);
             let Point { theta, loss, .. } = &point;
             bound = bound.min(certificate::excess(design, &plan.model, theta, loss, radius));
-            return Ok(Found::new(point, bound, binds, iterations, status));
+            return Ok(Found::new(point, bound, radius, iterations, status));
         };
         iterations += 1;
         let progress = next.loss.value < point.loss.value - slack(point.loss.value);
@@ -132,16 +133,19 @@ pub(super) fn minimize(
 }
 
 impl Found {
-    fn new(point: Point, bound: f64, binds: bool, iterations: usize, status: FitStatus) -> Self {
-        let (weights, value) = (point.theta, point.loss.value);
-        Self { weights, value, bound, ball_binds: binds, iterations, status }
+    fn new(point: Point, bound: f64, radius: f64, iterations: usize, status: FitStatus) -> Self {
+        let Point { theta, loss, .. } = point;
+        // On the sphere, with a loss that falls outward.
+        let ball_binds =
+            norm(&theta) >= radius * (1.0 - ON_SPHERE) && dot(&loss.gradient, &theta) < 0.0;
+        Self { weights: theta, value: loss.value, bound, ball_binds, iterations, status }
     }
 }
 
 /// A step from a point.
 struct Plan<'a> {
     model: Curvature<'a>,
-    step: Step,
+    step: Vec<f64>,
     /// ∇f·u.
     slope: f64,
     /// The decrease that the model foresees.
@@ -154,8 +158,8 @@ impl<'a> Plan<'a> {
     fn new(design: &Design, model: Curvature<'a>, point: &Point, radius: f64, fresh: bool) -> Self {
         let gradient = &point.loss.gradient;
         let step = ball::step(&model, &design.scales, &point.theta, gradient, radius);
-        let slope = dot(gradient, &step.step);
-        let foreseen = -slope - 0.5 * ball::curve(&model.matrix, &design.scales, &step.step);
+        let slope = dot(gradient, &step);
+        let foreseen = -slope - 0.5 * ball::curve(&model.matrix, &design.scales, &step);
         Self { model, step, slope, foreseen, fresh }
     }
 }
@@ -183,7 +187,7 @@ fn sample_minimum(design: &Design, stride: usize, radius: f64) -> Result<Vec<f64
         if plan.foreseen <= SAMPLE_TOLERANCE {
             break;
         }
-        match descend(design, &sample, &point, &plan.step.step, plan.slope) {
+        match descend(design, &sample, &point, &plan.step, plan.slope) {
             Some(next) => point = next,
             None => break,
         }

@@ -1,11 +1,13 @@
 //! Bases, weights, features and settings near the ends of what a number can be.
 
-use crate::instances::{By, Fixed, class, drawn, fit, menus, precise, targets};
+use crate::instances::{By, Fixed, class, drawn, fit, mean_kl, menus, precise, targets};
 use nlhf_core::{
-    Distribution, FeatureMap, FitStatus, Menu, ParametrizedPolicy, PromptId, ResponseId, Target,
-    Weight,
+    Distribution, FeatureMap, FitStatus, Menu, ParametrizedPolicy, Policy, PromptId, ResponseId,
+    Target, UniformPolicy, Weight,
 };
-use nlhf_policy::{LogLinearClass, LogLinearConfig};
+use nlhf_policy::{
+    LogLinearClass, LogLinearConfig, LogLinearError, LogLinearParameters, LogLinearPolicy,
+};
 use std::sync::Arc;
 
 /// The number of the response, times a scale.
@@ -59,4 +61,75 @@ fn a_few_targets_that_carry_most_of_the_weight_are_seen() {
         assert_eq!(found.status, FitStatus::Converged, "{weight} {found:?}");
         assert!(found.iterations <= 5, "{weight} {found:?}");
     }
+}
+
+#[test]
+fn far_from_the_origin_what_is_certified_is_what_is_played() {
+    let menus = menus(20, 4);
+    let targets = targets(&menus, 3);
+    let shifted = |by: f64| {
+        By(1, move |x, a, out: &mut [f64]| {
+            out[0] = by + (8.0 * ((3 * x + 5 * a) as f64).sin()).round();
+        })
+    };
+    for by in [0.0, 1e9, 1e14] {
+        let found = fit(&class(Arc::new(shifted(by)), LogLinearConfig::default()), &targets);
+        let played = mean_kl(&targets, &found.policy);
+        assert!((found.kl_nats - played).abs() < 1e-14, "{by} {played} {found:?}");
+        // Slopes neither lose digits.
+        let mut gradient = [0.0];
+        for target in &targets {
+            let c: Vec<f64> = target.distribution.probabilities();
+            let c: Vec<f64> = c.iter().map(|t| t * target.weight.get()).collect();
+            found.policy.add_log_probability_gradient(target.menu, &c, &mut gradient);
+        }
+        assert!(gradient[0].abs() < 1e-3, "{by} {gradient:?}");
+    }
+}
+
+#[test]
+fn scores_beyond_numbers_keep_their_order() {
+    let menus = menus(1, 3);
+    let play = |temperature: f64, weight: f64, scale: f64| {
+        let parameters = LogLinearParameters::new(vec![weight], temperature).unwrap();
+        let policy =
+            LogLinearPolicy::new(parameters, ladder(scale), Arc::new(UniformPolicy)).unwrap();
+        policy.distribution(menus.get(0)).probabilities()
+    };
+    for temperature in [1e-290, 1e-305, 1e-320] {
+        assert_eq!(play(temperature, 1.0, 1.0), [0.0, 0.0, 1.0]);
+        assert_eq!(play(temperature, -1e100, 1e300), [1.0, 0.0, 0.0]);
+    }
+    let read = |weight: f64| LogLinearParameters::new(vec![weight], 1.0);
+    for weight in [1e101, -1e308, f64::NAN] {
+        assert!(matches!(read(weight), Err(LogLinearError::Weight { index: 0, .. })), "{weight}");
+    }
+    let policy =
+        LogLinearPolicy::new(read(0.0).unwrap(), ladder(1.0), Arc::new(UniformPolicy)).unwrap();
+    assert_eq!(policy.with_parameters(vec![f64::INFINITY]).parameters(), [1e100]);
+}
+
+#[test]
+fn a_warm_start_beyond_numbers_is_none() {
+    let menus = menus(4, 3);
+    let targets = targets(&menus, 1);
+    let class = class(ladder(1.0), LogLinearConfig::default());
+    let parameters = LogLinearParameters::new(vec![1.0], 1e-320).unwrap();
+    let warm = LogLinearPolicy::new(parameters, ladder(1.0), Arc::new(UniformPolicy)).unwrap();
+    let found = class.fit(&targets, Some(&warm)).unwrap();
+    assert_eq!(found.policy.parameters(), fit(&class, &targets).policy.parameters());
+    // Where nothing is wanted all members are as near.
+    let mild = warm.with_temperature(2.0).unwrap();
+    let found = class.fit(&[], Some(&mild)).unwrap();
+    assert_eq!(found.policy.parameters(), [0.5]);
+}
+
+#[test]
+fn a_ball_that_binds_is_said_to_from_the_first_step_on() {
+    let menus = menus(20, 4);
+    let targets = targets(&menus, 2);
+    let class = class(drawn(1, 1), LogLinearConfig::default().with_max_norm(0.1));
+    let cold = fit(&class, &targets);
+    let warm = class.fit(&targets, Some(&cold.policy)).unwrap();
+    assert!(cold.ball_binds && warm.ball_binds && warm.iterations == 0, "{cold:?} {warm:?}");
 }
