@@ -128,8 +128,10 @@ pub enum LogLinearError {
         /// The response.
         response: ResponseId,
     },
-    /// Features that are not finite, or whose squares are not.
-    #[error("features must be finite and so must their squares, but those of {prompt:?} are not")]
+    /// Features that are not finite, or farther than 1e200 from their mean over a menu.
+    #[error(
+        "features must be finite and within 1e200 of their mean over the menu, but those of {prompt:?} are not"
+    )]
     Features {
         /// The prompt.
         prompt: PromptId,
@@ -257,11 +259,12 @@ impl LogLinearClass {
     ) -> Result<LogLinearFit, ProjectionError> {
         let LogLinearConfig { max_norm, tolerance_nats, temperature } = self.config;
         let design = Design::new(self.features.as_ref(), self.base.as_ref(), targets)?;
-        // Within the search weights are per temperature.
-        let radius = max_norm / temperature;
-        let start = warm.map(|warm| self.start(warm)).transpose()?;
+        // Within the search weights are per temperature, and features per unit.
+        let radius = max_norm / temperature * design.unit;
+        let start = warm.map(|warm| self.start(warm, design.unit)).transpose()?;
         let found = search::minimize(&design, radius, tolerance_nats, start)?;
-        let mut weights: Vec<f64> = found.weights.iter().map(|w| w * temperature).collect();
+        let mut weights: Vec<f64> =
+            found.weights.iter().map(|w| w / design.unit * temperature).collect();
         let mut norm = ball::norm(&weights);
         while norm > max_norm {
             // Rounding only.
@@ -284,8 +287,8 @@ impl LogLinearClass {
         })
     }
 
-    /// The weights of a warm start per temperature, drawn into the ball.
-    fn start(&self, warm: &LogLinearPolicy) -> Result<Vec<f64>, LogLinearError> {
+    /// The weights of a warm start per temperature, where features are per unit.
+    fn start(&self, warm: &LogLinearPolicy, unit: f64) -> Result<Vec<f64>, LogLinearError> {
         let weights = warm.log_linear_parameters().weights();
         let (required, given) = (self.features.dim(), weights.len());
         if required != given {
@@ -293,7 +296,7 @@ impl LogLinearClass {
         }
         // What it plays is what it starts with, at whatever temperature, as long as there are numbers for it.
         let temperature = warm.log_linear_parameters().temperature();
-        let start: Vec<f64> = weights.iter().map(|w| w / temperature).collect();
+        let start: Vec<f64> = weights.iter().map(|w| w / temperature * unit).collect();
         Ok(if ball::norm(&start).is_finite() { start } else { vec![0.0; given] })
     }
 }

@@ -11,8 +11,8 @@ use nalgebra::{Cholesky, DMatrix, DVector};
 
 /// Where H is flat, u stays short: that much is added to its diagonal, relative to the mean of that.
 const SMALLEST_RIDGE: f64 = 1e-13;
-/// And that much in features as they are, relative to what would pull a step down the gradient back into the ball.
-const SMALLEST_PULL: f64 = 1e-16;
+/// Where nothing is known but that λ is less than a number, that much of it is taken for the least that it may be.
+const DIGITS: f64 = 1e-16;
 /// Solutions in search of λ.
 const MAX_ITERATIONS: usize = 100;
 /// After as many of Newton's steps the bracket of λ is halved, in digits.
@@ -51,7 +51,6 @@ fn solve(
     gradient: &[f64],
     radius: f64,
 ) -> Vec<f64> {
-    let floor = SMALLEST_PULL * norm(gradient) / radius;
     let scales = DVector::from_column_slice(scales);
     let theta = DVector::from_column_slice(theta);
     let gradient = DVector::from_column_slice(gradient);
@@ -65,7 +64,7 @@ fn solve(
         let factor = loop {
             let mut matrix = curvature.matrix.clone();
             for k in 0..dim {
-                matrix[(k, k)] += (multiplier + floor) * metric[k] + ridge;
+                matrix[(k, k)] += multiplier * metric[k] + ridge;
             }
             if let Some(factor) = Cholesky::new(matrix) {
                 break factor;
@@ -105,7 +104,7 @@ fn solve(
         let pull = (&end / length).component_div(&scales);
         let mut next = multiplier + outside / pull.dot(&factor.solve(&pull));
         if !(next > low && next < high) || iteration % HALVED_AFTER == 0 {
-            next = low.max(SMALLEST_PULL * high).sqrt() * high.sqrt();
+            next = low.max(DIGITS * high).sqrt() * high.sqrt();
         }
         let Some(reached) = reach(next) else { break };
         multiplier = next;

@@ -75,6 +75,11 @@ impl<'a> Curvature<'a> {
         }
     }
 
+    /// H in scaled coordinates, without what was learned.
+    pub(super) fn sampled(&self) -> &DMatrix<f64> {
+        &self.sampled
+    }
+
     pub(super) fn spectrum(&self) -> &Spectrum {
         self.spectrum.get_or_init(|| {
             let SymmetricEigen { eigenvalues, eigenvectors } =

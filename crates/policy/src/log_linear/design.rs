@@ -9,9 +9,9 @@
 //! targets. A block fits a core's cache: scores and gradient together read the features once.
 
 use super::LogLinearError;
-use super::rows::{center, combine, dot};
+use super::rows::{LARGEST_FEATURE, center, combine, dot};
 use super::sample::Sample;
-use nalgebra::{DMatrix, DMatrixView, DVector};
+use nalgebra::{DMatrix, DMatrixView};
 use nlhf_core::{FeatureMap, Policy, ProjectionError, Target};
 use rayon::prelude::*;
 use std::cmp::Ordering;
@@ -45,6 +45,8 @@ pub(super) struct Block {
 #[derive(Debug)]
 pub(super) struct Design {
     pub(super) dim: usize,
+    /// What features were divided by, for their squares to be numbers: a power of two, so that no digit changes.
+    pub(super) unit: f64,
     pub(super) blocks: Vec<Block>,
     /// The root of the mean square of each feature; 1 where it is always zero.
     pub(super) scales: Vec<f64>,
@@ -85,7 +87,7 @@ impl Design {
         let total: f64 = sorted.iter().map(|target| target.weight.get() / most).sum();
         // What is zero beside the others counts for nothing, whatever it says.
         sorted.retain(|target| target.weight.get() / most / total > 0.0);
-        let blocks: Vec<Block> = sorted
+        let mut blocks: Vec<Block> = sorted
             .par_chunks((PROMPT_FEATURES / dim).clamp(1, 256))
             .map(|targets| {
                 let mut block = Block::new(dim, targets);
@@ -96,19 +98,28 @@ impl Design {
             })
             .collect::<Result<_, ProjectionError>>()?;
         let mut largest = vec![0.0_f64; dim];
-        let mut squares = vec![0.0; dim];
-        let mut n_rows = 0;
         for block in &blocks {
-            n_rows += block.targets.len();
-            for k in 0..dim {
-                largest[k] = largest[k].max(block.largest[k]);
-                squares[k] += block.squares[k];
+            for (largest, x) in largest.iter_mut().zip(&block.largest) {
+                *largest = largest.max(*x);
             }
         }
-        let scale = |sum: &f64| if *sum > 0.0 { (sum / n_rows as f64).sqrt() } else { 1.0 };
+        let unit = unit(largest.iter().copied().fold(0.0, f64::max));
+        if let Some(unit) = unit {
+            blocks.par_iter_mut().for_each(|block| block.divide(unit));
+            for x in &mut largest {
+                *x /= unit;
+            }
+        }
+        let least = SMALLEST_SCALE * largest.iter().copied().fold(0.0, f64::max);
+        let n_rows: usize = blocks.iter().map(|block| block.targets.len()).sum();
+        let scale = |k: usize| {
+            let sum: f64 = blocks.iter().map(|block| block.squares[k]).sum();
+            if largest[k] > 0.0 { (sum / n_rows as f64).sqrt().max(least) } else { 1.0 }
+        };
         Ok(Self {
             dim,
-            scales: squares.iter().map(scale).collect(),
+            unit: unit.unwrap_or(1.0),
+            scales: (0..dim).map(scale).collect(),
             largest,
             fixed_kl: blocks.iter().map(|block| block.fixed_kl).sum(),
             base_size: blocks.iter().map(|block| block.base_size).sum(),
@@ -122,22 +133,15 @@ impl Design {
         (n_rows / rows).clamp(1, self.blocks.len().max(1))
     }
 
-    /// The largest range, within a menu and per unit of θ, of features seen through directions in scaled coordinates.
-    pub(super) fn flat_range(&self, basis: &DMatrix<f64>) -> f64 {
-        let scales = DVector::from_column_slice(&self.scales);
-        let mut across = basis.transpose();
-        for (k, mut column) in across.column_iter_mut().enumerate() {
-            column /= scales[k];
-        }
-        // Back in unscaled coordinates a length is at most so much longer.
-        let most = scales.max();
+    /// The length of the longest row seen through a matrix.
+    pub(super) fn longest(&self, across: &DMatrix<f64>) -> f64 {
         let longest = |block: &Block| {
             let n_rows = block.targets.len();
-            let seen = &across * DMatrixView::from_slice(&block.rows, self.dim, n_rows);
-            most * seen.column_iter().map(|row| row.norm()).fold(0.0, f64::max)
+            let seen = across * DMatrixView::from_slice(&block.rows, self.dim, n_rows);
+            seen.column_iter().map(|row| row.norm()).fold(0.0, f64::max)
         };
         let longest: Vec<f64> = self.blocks.par_iter().map(longest).collect();
-        2.0 * longest.into_iter().fold(0.0, f64::max)
+        longest.into_iter().fold(0.0, f64::max)
     }
 
     /// The loss over a sample.
@@ -173,6 +177,15 @@ impl Design {
 
 /// The unit of rounding.
 pub(super) const UNIT: f64 = 0.5 * f64::EPSILON;
+
+/// Scales are at least this, relative to the largest feature: their squares have inverses.
+const SMALLEST_SCALE: f64 = 1e-150;
+
+/// A power of two near the largest feature, where squares may leave f64; nothing elsewhere.
+fn unit(largest: f64) -> Option<f64> {
+    let usual = largest == 0.0 || (1e-3..=1e30).contains(&largest);
+    (!usual).then(|| largest.log2().floor().exp2())
+}
 
 /// By prompt; among several targets of one prompt by whatever tells them apart.
 fn order(a: &Target<'_>, b: &Target<'_>) -> Ordering {
@@ -251,15 +264,13 @@ impl Block {
         for t in &mut self.targets[first..] {
             *t /= mass;
         }
-        let mut sum = 0.0;
         for row in self.rows[start..].chunks_exact(dim) {
             for ((x, largest), square) in row.iter().zip(&mut self.largest).zip(&mut self.squares) {
                 *largest = largest.max(x.abs());
                 *square += x * x;
-                sum += x * x;
             }
         }
-        if !f64::is_finite(sum) {
+        if !self.rows[start..].iter().all(|x| x.abs() <= LARGEST_FEATURE) {
             return Err(LogLinearError::Features { prompt }.into());
         }
         let wanted = self.targets[first..].iter().filter(|t| **t > 0.0);
@@ -269,6 +280,16 @@ impl Block {
         self.weights.push(weight);
         self.ends.push(self.targets.len());
         Ok(())
+    }
+
+    fn divide(&mut self, unit: f64) {
+        self.squares.fill(0.0);
+        for row in self.rows.chunks_exact_mut(self.largest.len()) {
+            for (x, square) in row.iter_mut().zip(&mut self.squares) {
+                *x /= unit;
+                *square += *x * *x;
+            }
+        }
     }
 
     /// Writes π of every candidate into `played`; returns `log Σ exp s − Σ t s` of every prompt through `show`.

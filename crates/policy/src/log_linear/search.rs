@@ -28,6 +28,8 @@ const CONTRACTION: f64 = 0.1;
 const NEAR: f64 = 1e-2;
 /// Bad contractions of a Hessian just taken after which it is taken from more targets, however far the minimum is.
 const PATIENCE: usize = 3;
+/// No step leads farther: products with features are finite.
+const LARGEST_RADIUS: f64 = 1e300;
 /// Weights whose norm is less than the radius by this, relative to it, are on the sphere.
 const ON_SPHERE: f64 = 1e-9;
 /// The least share of a step: one across the whole ball may have to shrink to one that changes scores by one.
@@ -58,9 +60,11 @@ pub(super) fn minimize(
     let [many, few] = SAMPLE.map(|each| each * design.dim);
     let mut stride = design.stride(many.min(SAMPLE_SIZE).max(few));
     let all = Sample::all(design);
+    // The bounds are over the whole ball, steps stay where scores are finite.
+    let reach = radius.min(LARGEST_RADIUS);
     let theta = match start {
-        Some(start) => drawn_in(start, radius),
-        None if stride > 1 => sample_minimum(design, stride, radius)?,
+        Some(start) => drawn_in(start, reach),
+        None if stride > 1 => sample_minimum(design, stride, reach)?,
         None => vec![0.0; design.dim],
     };
     let loss = finite(design.loss(&all, &theta))?;
@@ -74,12 +78,12 @@ pub(super) fn minimize(
         let foreseen = last.as_ref().map_or(f64::INFINITY, |last| last.foreseen);
         let fresh = last.as_ref().is_some_and(|last| last.fresh);
         let again = last
-            .map(|last| Plan::new(design, last.model, &point, radius, false))
+            .map(|last| Plan::new(design, last.model, &point, reach, false))
             .filter(|again| point.whole && again.foreseen <= CONTRACTION * foreseen);
         let plan = match again {
             Some(plan) => plan,
             None if cheap <= tolerance => {
-                return Ok(Found::new(point, cheap, radius, iterations, FitStatus::Converged));
+                return Ok(Found::new(point, cheap, reach, iterations, FitStatus::Converged));
             }
             None => {
                 if fresh && point.whole {
@@ -91,7 +95,7 @@ pub(super) fn minimize(
                     }
                 }
                 let model = Curvature::new(design, Sample::of(design, stride), &point.theta);
-                Plan::new(design, model, &point, radius, true)
+                Plan::new(design, model, &point, reach, true)
             }
         };
         // What the model foresees is about the least that the bound can be: no need to look at it before.
@@ -118,7 +122,7 @@ pub(super) fn minimize(
             let status = status.unwrap_or(FitStatus::Stalled);
             let Point { theta, loss, .. } = &point;
             bound = bound.min(certificate::excess(design, &plan.model, theta, loss, radius));
-            return Ok(Found::new(point, bound, radius, iterations, status));
+            return Ok(Found::new(point, bound, reach, iterations, status));
         };
         iterations += 1;
         let progress = next.loss.value < point.loss.value - slack(point.loss.value);

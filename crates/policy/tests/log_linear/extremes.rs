@@ -1,9 +1,9 @@
 //! Bases, weights, features and settings near the ends of what a number can be.
 
-use crate::instances::{By, Fixed, class, drawn, fit, mean_kl, menus, precise, targets};
+use crate::instances::{By, Drawn, Fixed, class, drawn, fit, mean_kl, menus, precise, targets};
 use nlhf_core::{
-    Distribution, FeatureMap, FitStatus, Menu, ParametrizedPolicy, Policy, PromptId, ResponseId,
-    Target, UniformPolicy, Weight,
+    Distribution, FeatureMap, FitStatus, Menu, ParametrizedPolicy, Policy, ProjectionError,
+    PromptId, ResponseId, Target, UniformPolicy, Weight,
 };
 use nlhf_policy::{
     LogLinearClass, LogLinearConfig, LogLinearError, LogLinearParameters, LogLinearPolicy,
@@ -132,4 +132,50 @@ fn a_ball_that_binds_is_said_to_from_the_first_step_on() {
     let cold = fit(&class, &targets);
     let warm = class.fit(&targets, Some(&cold.policy)).unwrap();
     assert!(cold.ball_binds && warm.ball_binds && warm.iterations == 0, "{cold:?} {warm:?}");
+}
+
+#[test]
+fn features_may_be_of_any_size() {
+    let menus = menus(20, 4);
+    let targets = targets(&menus, 2);
+    let fitted = |scale: f64, radius: f64| {
+        let features = By(2, move |x, a, out: &mut [f64]| {
+            let angle = (1 + 5 * x + a) as f64;
+            (out[0], out[1]) = (scale * angle.sin(), (2.0 * angle).sin());
+        });
+        let config = LogLinearConfig::default().with_max_norm(radius);
+        fit(&class(Arc::new(features), config), &targets)
+    };
+    let (both, second) = (fitted(1.0, 1e3).kl_nats, fitted(0.0, 1e3).kl_nats);
+    for scale in [1e-170, 1e-160, 1e-155, 1e-100, 1e-10, 1e10, 1e100, 1e153, 5e153] {
+        for radius in [1e3, 1e100] {
+            let found = fitted(scale, radius);
+            assert_eq!(found.status, FitStatus::Converged, "{scale} {radius} {found:?}");
+            // Small features matter where weights may be large.
+            let known = if scale * radius < 0.5 { second } else { both };
+            assert!((found.kl_nats - known).abs() < 1e-6, "{scale} {radius} {known} {found:?}");
+        }
+    }
+    let features = By(1, |_, a, out: &mut [f64]| out[0] = 1e201 * a as f64);
+    let refused = class(Arc::new(features), LogLinearConfig::default()).fit(&targets, None);
+    let Err(ProjectionError::Class { source }) = refused else { panic!("{refused:?}") };
+    assert!(source.to_string().contains("within 1e200"), "{source}");
+}
+
+#[test]
+fn a_ball_that_binds_is_certified_whatever_the_scales() {
+    let menus = menus(3, 5);
+    let base = Arc::new(Fixed(vec![0.0, -690.0, 0.0, 0.0, -30.0]));
+    for seed in 0..40 {
+        let targets = targets(&menus, seed);
+        for (scales, radius) in
+            [([7e3, 1e-3, 0.2], 1e4), ([1.0, 1e-3, 90.0], 30.0), ([1e-3, 1e-4, 0.2], 1e5)]
+        {
+            let features = Arc::new(Drawn { scales: scales.to_vec(), seed, end: 9 });
+            let config = LogLinearConfig::default().with_max_norm(radius);
+            let class = LogLinearClass::new(features, Arc::clone(&base) as _, config).unwrap();
+            let found = fit(&class, &targets);
+            assert!(found.excess_nats <= 1e-9, "{seed} {scales:?} {found:?}");
+        }
+    }
 }
