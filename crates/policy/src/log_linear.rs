@@ -22,6 +22,8 @@ mod certificate;
 mod curvature;
 mod design;
 mod policy;
+mod rows;
+mod sample;
 mod search;
 
 pub use policy::{LogLinearParameters, LogLinearPolicy};
@@ -32,7 +34,7 @@ use design::Design;
 ///
 /// | Name | Default | Purpose | Range |
 /// |---|---|---|---|
-/// | `max_norm` | 1000 | the largest Euclidean norm of the weights | (0, ∞) |
+/// | `max_norm` | 1000 | the largest Euclidean norm of the weights | (0, 1e100] |
 /// | `tolerance_nats` | 1e-10 | the bound on the excess at which a projection ends | ≥ 0 |
 /// | `temperature` | 1 | the temperature at which is projected | (0, ∞) |
 ///
@@ -82,8 +84,8 @@ impl LogLinearConfig {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogLinearError {
-    /// A largest norm that is not positive and finite.
-    #[error("the largest norm must be positive and finite, but is {given}")]
+    /// A largest norm that is not positive, or beyond 1e100.
+    #[error("the largest norm must be positive and at most 1e100, but is {given}")]
     MaxNorm {
         /// What was given.
         given: f64,
@@ -100,8 +102,8 @@ pub enum LogLinearError {
         /// What was given.
         given: f64,
     },
-    /// A weight that is not finite.
-    #[error("every weight must be finite, but weight {index} is {given}")]
+    /// A weight that is not a number within ±1e100.
+    #[error("every weight must lie within 1e100, but weight {index} is {given}")]
     Weight {
         /// Which weight.
         index: usize,
@@ -126,8 +128,10 @@ pub enum LogLinearError {
         /// The response.
         response: ResponseId,
     },
-    /// Features that are not finite, or whose squares are not.
-    #[error("features must be finite and so must their squares, but those of {prompt:?} are not")]
+    /// Features that are not finite, or farther than 1e200 from their mean over a menu.
+    #[error(
+        "features must be finite and within 1e200 of their mean over the menu, but those of {prompt:?} are not"
+    )]
     Features {
         /// The prompt.
         prompt: PromptId,
@@ -228,7 +232,7 @@ impl LogLinearClass {
     ) -> Result<Self, LogLinearError> {
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let LogLinearConfig { max_norm, tolerance_nats, temperature } = config;
-        if !positive(max_norm) {
+        if !(max_norm > 0.0 && max_norm <= policy::LARGEST_WEIGHT) {
             return Err(LogLinearError::MaxNorm { given: max_norm });
         }
         if !(tolerance_nats >= 0.0 && tolerance_nats.is_finite()) {
@@ -242,7 +246,8 @@ impl LogLinearClass {
 
     /// The member nearest to the targets, with what the search found out about it.
     ///
-    /// Targets of weight zero change nothing; several targets of one prompt add up. Without any weight the base is nearest.
+    /// Targets of weight zero change nothing; several targets of one prompt add up. Without any weight all members are
+    /// equally near: the base comes back, or the warm start if there is one, drawn into the ball.
     ///
     /// # Errors
     /// [`ProjectionError::Shape`]; [`ProjectionError::Class`] with a [`FitError`](nlhf_core::FitError) as its source if a target
@@ -254,11 +259,12 @@ impl LogLinearClass {
     ) -> Result<LogLinearFit, ProjectionError> {
         let LogLinearConfig { max_norm, tolerance_nats, temperature } = self.config;
         let design = Design::new(self.features.as_ref(), self.base.as_ref(), targets)?;
-        // Within the search weights are per temperature.
-        let radius = max_norm / temperature;
-        let start = warm.map(|warm| self.start(warm)).transpose()?;
+        // Within the search weights are per temperature, and features per unit.
+        let radius = max_norm / temperature * design.unit;
+        let start = warm.map(|warm| self.start(warm, design.unit)).transpose()?;
         let found = search::minimize(&design, radius, tolerance_nats, start)?;
-        let mut weights: Vec<f64> = found.weights.iter().map(|w| w * temperature).collect();
+        let mut weights: Vec<f64> =
+            found.weights.iter().map(|w| w / design.unit * temperature).collect();
         let mut norm = ball::norm(&weights);
         while norm > max_norm {
             // Rounding only.
@@ -281,16 +287,17 @@ impl LogLinearClass {
         })
     }
 
-    /// The weights of a warm start per temperature, drawn into the ball.
-    fn start(&self, warm: &LogLinearPolicy) -> Result<Vec<f64>, LogLinearError> {
+    /// The weights of a warm start per temperature, where features are per unit.
+    fn start(&self, warm: &LogLinearPolicy, unit: f64) -> Result<Vec<f64>, LogLinearError> {
         let weights = warm.log_linear_parameters().weights();
         let (required, given) = (self.features.dim(), weights.len());
         if required != given {
             return Err(LogLinearError::Length { required, given });
         }
-        // What it plays is what it starts with, at whatever temperature.
-        let scale = 1.0 / warm.log_linear_parameters().temperature();
-        Ok(weights.iter().map(|w| w * scale).collect())
+        // What it plays is what it starts with, at whatever temperature, as long as there are numbers for it.
+        let temperature = warm.log_linear_parameters().temperature();
+        let start: Vec<f64> = weights.iter().map(|w| w / temperature * unit).collect();
+        Ok(if ball::norm(&start).is_finite() { start } else { vec![0.0; given] })
     }
 }
 

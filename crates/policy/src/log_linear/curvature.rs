@@ -3,10 +3,11 @@
 //! ```text
 //! H = Σ_x ω_x Σ_a π_a (φ_a − φ̄_x)(φ_a − φ̄_x)' / Σ_x ω_x,   φ̄_x = Σ_a π_a φ_a,   x in the sample
 //! ```
-//! A sample turns well enough: Newton steps then contract by about `2 √(features / candidates)`. Times the share of the
-//! sample it is a lower bound of the whole Hessian, whose other terms are positive semidefinite.
+//! A sample turns well enough: Newton steps then contract by about `2 √(features / candidates)`. Divided by the most that a
+//! block counts it is a lower bound of the whole Hessian, whose other terms are positive semidefinite.
 
-use super::design::{Block, Design, share};
+use super::design::{Block, Design};
+use super::sample::Sample;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use rayon::prelude::*;
 use std::sync::OnceLock;
@@ -15,9 +16,7 @@ use std::sync::OnceLock;
 const PARTS: usize = 16;
 
 pub(super) struct Curvature<'a> {
-    pub(super) blocks: Vec<&'a Block>,
-    /// The weight of the sample.
-    pub(super) share: f64,
+    pub(super) sample: Sample<'a>,
     /// Where it was taken.
     pub(super) at: Vec<f64>,
     /// H in scaled coordinates.
@@ -34,29 +33,29 @@ pub(super) struct Spectrum {
 }
 
 impl<'a> Curvature<'a> {
-    pub(super) fn new(design: &Design, blocks: Vec<&'a Block>, theta: &[f64]) -> Self {
-        let part = blocks.len().div_ceil(PARTS).max(1);
-        let parts: Vec<DMatrix<f64>> = blocks
+    pub(super) fn new(design: &Design, sample: Sample<'a>, theta: &[f64]) -> Self {
+        let part = sample.blocks.len().div_ceil(PARTS).max(1);
+        let parts: Vec<DMatrix<f64>> = sample
+            .blocks
             .par_chunks(part)
             .map(|blocks| {
                 let mut sum = DMatrix::zeros(design.dim, design.dim);
                 let mut played = Vec::new();
-                for block in blocks {
+                for (block, factor) in blocks {
                     block.play(theta, &mut played, |_, _| {});
                     let rows = deviations(block, &played, &design.scales);
-                    sum.gemm(1.0, &rows, &rows.transpose(), 1.0);
+                    sum.gemm(*factor, &rows, &rows.transpose(), 1.0);
                 }
                 sum
             })
             .collect();
-        let share = share(&blocks);
         let mut matrix = DMatrix::zeros(design.dim, design.dim);
         for part in parts {
             matrix += part;
         }
-        let matrix = (&matrix + matrix.transpose()) * (0.5 / share);
+        let matrix = (&matrix + matrix.transpose()) * 0.5;
         let (at, sampled) = (theta.to_vec(), matrix.clone());
-        Self { blocks, share, at, sampled, matrix, spectrum: OnceLock::new() }
+        Self { sample, at, sampled, matrix, spectrum: OnceLock::new() }
     }
 
     /// The update of Broyden, Fletcher, Goldfarb and Shanno (1970): H becomes right along a step.
@@ -74,6 +73,11 @@ impl<'a> Curvature<'a> {
             self.matrix.ger(1.0 / curved, &change, &change, 1.0);
             self.matrix.ger(-1.0 / foreseen, &foretold, &foretold, 1.0);
         }
+    }
+
+    /// H in scaled coordinates, without what was learned.
+    pub(super) fn sampled(&self) -> &DMatrix<f64> {
+        &self.sampled
     }
 
     pub(super) fn spectrum(&self) -> &Spectrum {
@@ -159,16 +163,15 @@ mod tests {
             .collect();
         let design = Design::new(&Waves, &UniformPolicy, &targets).unwrap();
         let theta = [0.4, -0.05, 0.002];
-        let blocks = design.sample(1);
-        let loss = design.loss(&blocks, &theta);
-        let curvature = Curvature::new(&design, design.sample(1), &theta);
-        assert!((curvature.share - 1.0).abs() < 1e-14);
+        let all = Sample::all(&design);
+        let loss = design.loss(&all, &theta);
+        let curvature = Curvature::new(&design, all.clone(), &theta);
         for k in 0..3 {
             let by = 1e-5 / SIZES[k];
             let [up, down] = [by, -by].map(|by| {
                 let mut moved = theta;
                 moved[k] += by;
-                design.loss(&blocks, &moved)
+                design.loss(&all, &moved)
             });
             let slope = (up.value - down.value) / (2.0 * by);
             assert!((loss.gradient[k] / slope - 1.0).abs() < 1e-7, "{k}: {slope}");

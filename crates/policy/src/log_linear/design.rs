@@ -9,7 +9,9 @@
 //! targets. A block fits a core's cache: scores and gradient together read the features once.
 
 use super::LogLinearError;
-use nalgebra::{DMatrix, DMatrixView, DVector};
+use super::rows::{LARGEST_FEATURE, center, combine, dot};
+use super::sample::Sample;
+use nalgebra::{DMatrix, DMatrixView};
 use nlhf_core::{FeatureMap, Policy, ProjectionError, Target};
 use rayon::prelude::*;
 use std::cmp::Ordering;
@@ -43,6 +45,8 @@ pub(super) struct Block {
 #[derive(Debug)]
 pub(super) struct Design {
     pub(super) dim: usize,
+    /// What features were divided by, for their squares to be numbers: a power of two, so that no digit changes.
+    pub(super) unit: f64,
     pub(super) blocks: Vec<Block>,
     /// The root of the mean square of each feature; 1 where it is always zero.
     pub(super) scales: Vec<f64>,
@@ -76,13 +80,14 @@ impl Design {
                 return Err(ProjectionError::Shape { prompt, required, given });
             }
         }
-        let mut sorted: Vec<&Target<'_>> =
-            targets.iter().filter(|target| target.weight.get() > 0.0).collect();
+        let mut sorted: Vec<&Target<'_>> = targets.iter().collect();
         sorted.sort_by(|a, b| order(a, b));
         // Divided by the largest first, so that the sum is finite.
         let most = sorted.iter().map(|target| target.weight.get()).fold(0.0, f64::max);
         let total: f64 = sorted.iter().map(|target| target.weight.get() / most).sum();
-        let blocks: Vec<Block> = sorted
+        // What is zero beside the others counts for nothing, whatever it says.
+        sorted.retain(|target| target.weight.get() / most / total > 0.0);
+        let mut blocks: Vec<Block> = sorted
             .par_chunks((PROMPT_FEATURES / dim).clamp(1, 256))
             .map(|targets| {
                 let mut block = Block::new(dim, targets);
@@ -93,29 +98,33 @@ impl Design {
             })
             .collect::<Result<_, ProjectionError>>()?;
         let mut largest = vec![0.0_f64; dim];
-        let mut squares = vec![0.0; dim];
-        let mut n_rows = 0;
         for block in &blocks {
-            n_rows += block.targets.len();
-            for k in 0..dim {
-                largest[k] = largest[k].max(block.largest[k]);
-                squares[k] += block.squares[k];
+            for (largest, x) in largest.iter_mut().zip(&block.largest) {
+                *largest = largest.max(*x);
             }
         }
-        let scale = |sum: &f64| if *sum > 0.0 { (sum / n_rows as f64).sqrt() } else { 1.0 };
+        let unit = unit(largest.iter().copied().fold(0.0, f64::max));
+        if let Some(unit) = unit {
+            blocks.par_iter_mut().for_each(|block| block.divide(unit));
+            for x in &mut largest {
+                *x /= unit;
+            }
+        }
+        let least = SMALLEST_SCALE * largest.iter().copied().fold(0.0, f64::max);
+        let n_rows: usize = blocks.iter().map(|block| block.targets.len()).sum();
+        let scale = |k: usize| {
+            let sum: f64 = blocks.iter().map(|block| block.squares[k]).sum();
+            if largest[k] > 0.0 { (sum / n_rows as f64).sqrt().max(least) } else { 1.0 }
+        };
         Ok(Self {
             dim,
-            scales: squares.iter().map(scale).collect(),
+            unit: unit.unwrap_or(1.0),
+            scales: (0..dim).map(scale).collect(),
             largest,
             fixed_kl: blocks.iter().map(|block| block.fixed_kl).sum(),
             base_size: blocks.iter().map(|block| block.base_size).sum(),
             blocks,
         })
-    }
-
-    /// Every `stride`-th block.
-    pub(super) fn sample(&self, stride: usize) -> Vec<&Block> {
-        self.blocks.iter().step_by(stride).collect()
     }
 
     /// The stride at which blocks hold about `rows` candidates.
@@ -124,45 +133,30 @@ impl Design {
         (n_rows / rows).clamp(1, self.blocks.len().max(1))
     }
 
-    /// The largest range, within a menu and per unit of θ, of features seen through directions in scaled coordinates.
-    pub(super) fn flat_range(&self, basis: &DMatrix<f64>) -> f64 {
-        let scales = DVector::from_column_slice(&self.scales);
-        let mut across = basis.transpose();
-        for (k, mut column) in across.column_iter_mut().enumerate() {
-            column /= scales[k];
-        }
-        // Back in unscaled coordinates a length is at most so much longer.
-        let most = scales.max();
+    /// The length of the longest row seen through a matrix.
+    pub(super) fn longest(&self, across: &DMatrix<f64>) -> f64 {
         let longest = |block: &Block| {
             let n_rows = block.targets.len();
-            let seen = &across * DMatrixView::from_slice(&block.rows, self.dim, n_rows);
-            most * seen.column_iter().map(|row| row.norm()).fold(0.0, f64::max)
+            let seen = across * DMatrixView::from_slice(&block.rows, self.dim, n_rows);
+            seen.column_iter().map(|row| row.norm()).fold(0.0, f64::max)
         };
         let longest: Vec<f64> = self.blocks.par_iter().map(longest).collect();
-        2.0 * longest.into_iter().fold(0.0, f64::max)
+        longest.into_iter().fold(0.0, f64::max)
     }
 
-    /// The loss over blocks, divided by the weight of these.
-    pub(super) fn loss(&self, blocks: &[&Block], theta: &[f64]) -> Loss {
-        let partial: Vec<Loss> = blocks.par_iter().map(|block| block.loss(theta)).collect();
-        let mut loss = Loss { value: 0.0, gradient: vec![0.0; self.dim], spread: 0.0 };
-        for partial in partial {
-            loss.value += partial.value;
-            loss.spread += partial.spread;
+    /// The loss over a sample.
+    pub(super) fn loss(&self, sample: &Sample<'_>, theta: &[f64]) -> Loss {
+        let partial: Vec<Loss> =
+            sample.blocks.par_iter().map(|(block, _)| block.loss(theta)).collect();
+        let mut loss = Loss { value: self.fixed_kl, gradient: vec![0.0; self.dim], spread: 0.0 };
+        for (partial, (_, factor)) in partial.into_iter().zip(&sample.blocks) {
+            loss.value += factor * partial.value;
+            loss.spread += factor * partial.spread;
             for (sum, x) in loss.gradient.iter_mut().zip(partial.gradient) {
-                *sum += x;
+                *sum += factor * x;
             }
         }
-        if blocks.len() == self.blocks.len() {
-            loss.value = (loss.value + self.fixed_kl).max(0.0);
-        } else {
-            let share = share(blocks);
-            loss.value /= share;
-            loss.spread /= share;
-            for x in &mut loss.gradient {
-                *x /= share;
-            }
-        }
+        loss.value = loss.value.max(0.0);
         loss
     }
 
@@ -184,9 +178,13 @@ impl Design {
 /// The unit of rounding.
 pub(super) const UNIT: f64 = 0.5 * f64::EPSILON;
 
-/// The weight of blocks.
-pub(super) fn share(blocks: &[&Block]) -> f64 {
-    blocks.iter().map(|block| block.weights.iter().sum::<f64>()).sum()
+/// Scales are at least this, relative to the largest feature: their squares have inverses.
+const SMALLEST_SCALE: f64 = 1e-150;
+
+/// A power of two near the largest feature, where squares may leave f64; nothing elsewhere.
+fn unit(largest: f64) -> Option<f64> {
+    let usual = largest == 0.0 || (1e-3..=1e30).contains(&largest);
+    (!usual).then(|| largest.log2().floor().exp2())
 }
 
 /// By prompt; among several targets of one prompt by whatever tells them apart.
@@ -266,15 +264,13 @@ impl Block {
         for t in &mut self.targets[first..] {
             *t /= mass;
         }
-        let mut sum = 0.0;
         for row in self.rows[start..].chunks_exact(dim) {
             for ((x, largest), square) in row.iter().zip(&mut self.largest).zip(&mut self.squares) {
                 *largest = largest.max(x.abs());
                 *square += x * x;
-                sum += x * x;
             }
         }
-        if !f64::is_finite(sum) {
+        if !self.rows[start..].iter().all(|x| x.abs() <= LARGEST_FEATURE) {
             return Err(LogLinearError::Features { prompt }.into());
         }
         let wanted = self.targets[first..].iter().filter(|t| **t > 0.0);
@@ -284,6 +280,16 @@ impl Block {
         self.weights.push(weight);
         self.ends.push(self.targets.len());
         Ok(())
+    }
+
+    fn divide(&mut self, unit: f64) {
+        self.squares.fill(0.0);
+        for row in self.rows.chunks_exact_mut(self.largest.len()) {
+            for (x, square) in row.iter_mut().zip(&mut self.squares) {
+                *x /= unit;
+                *square += *x * *x;
+            }
+        }
     }
 
     /// Writes π of every candidate into `played`; returns `log Σ exp s − Σ t s` of every prompt through `show`.
@@ -348,54 +354,5 @@ impl Block {
             start = end;
         }
         range
-    }
-}
-
-/// Subtracts the mean of the rows from each.
-fn center(rows: &mut [f64], dim: usize) {
-    let n = (rows.len() / dim) as f64;
-    let mut mean = vec![0.0; dim];
-    for row in rows.chunks_exact(dim) {
-        for (mean, x) in mean.iter_mut().zip(row) {
-            *mean += x / n;
-        }
-    }
-    for row in rows.chunks_exact_mut(dim) {
-        for (x, mean) in row.iter_mut().zip(&mean) {
-            *x -= mean;
-        }
-    }
-}
-
-/// Sums at once.
-const LANES: usize = 8;
-
-fn dot(x: &[f64], y: &[f64]) -> f64 {
-    let mut sums = [0.0; LANES];
-    let (x_chunks, y_chunks) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-    let rest: f64 = x_chunks.remainder().iter().zip(y_chunks.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in x_chunks.zip(y_chunks) {
-        for lane in 0..LANES {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    sums.iter().sum::<f64>() + rest
-}
-
-/// `sum += Σ share row`, four rows at a time, so that the sums are loaded once for all.
-fn combine(rows: &[f64], shares: &[f64], sum: &mut [f64]) {
-    let dim = sum.len();
-    let whole = shares.len() / 4 * 4;
-    for (rows, shares) in rows.chunks_exact(4 * dim).zip(shares.chunks_exact(4)) {
-        let (two, others) = rows.split_at(2 * dim);
-        let ((a, b), (c, e)) = (two.split_at(dim), others.split_at(dim));
-        for ((((sum, a), b), c), e) in sum.iter_mut().zip(a).zip(b).zip(c).zip(e) {
-            *sum += shares[0] * a + shares[1] * b + (shares[2] * c + shares[3] * e);
-        }
-    }
-    for (row, share) in rows[whole * dim..].chunks_exact(dim).zip(&shares[whole..]) {
-        for (sum, x) in sum.iter_mut().zip(row) {
-            *sum += share * x;
-        }
     }
 }

@@ -6,13 +6,16 @@
 //! ```
 
 use super::LogLinearError;
+use super::rows::{LARGEST_FEATURE, center, dot};
 use nlhf_core::{Distribution, FeatureMap, Menu, ParametrizedPolicy, Policy};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-/// Scores beyond this are as good as it: sums and differences of them stay finite.
-const LARGEST_SCORE: f64 = 1e300;
+/// Weights are held within ± this, so that scores are finite.
+pub(super) const LARGEST_WEIGHT: f64 = 1e100;
+/// What is farther below the best score is as good as that: with what the base adds it stays finite.
+const LARGEST_DIFFERENCE: f64 = 1e307;
 
 /// What a log-linear policy is saved as.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,7 +38,8 @@ impl LogLinearParameters {
     /// # Errors
     /// [`LogLinearError::Weight`] and [`LogLinearError::Temperature`].
     pub fn new(weights: Vec<f64>, temperature: f64) -> Result<Self, LogLinearError> {
-        if let Some(index) = weights.iter().position(|w| !w.is_finite()) {
+        let valid = |w: &f64| w.abs() <= LARGEST_WEIGHT;
+        if let Some(index) = weights.iter().position(|w| !valid(w)) {
             return Err(LogLinearError::Weight { index, given: weights[index] });
         }
         if !(temperature > 0.0 && temperature.is_finite()) {
@@ -44,7 +48,7 @@ impl LogLinearParameters {
         Ok(Self { weights, temperature })
     }
 
-    /// The weights w, finite.
+    /// The weights w, within ±1e100.
     pub fn weights(&self) -> &[f64] {
         &self.weights
     }
@@ -118,34 +122,47 @@ impl LogLinearPolicy {
         Ok(self)
     }
 
-    /// Shows the features of whatever the base plays and has some, with its position in the menu.
-    fn for_each_row(
-        &self,
-        menu: Menu<'_>,
-        base: &Distribution,
-        mut show: impl FnMut(usize, &[f64]),
-    ) {
-        let mut row = vec![0.0; self.features.dim()];
+    /// Whatever the base plays and has features: its positions in the menu, and its features, centered.
+    fn rows(&self, menu: Menu<'_>, base: &Distribution) -> (Vec<usize>, Vec<f64>) {
+        let dim = self.features.dim();
+        let (mut positions, mut rows) = (Vec::with_capacity(menu.len()), Vec::new());
+        rows.reserve(menu.len() * dim);
         for (at, (&response, log_base)) in
             menu.responses().iter().zip(base.log_probabilities()).enumerate()
         {
-            let played = log_base.is_finite();
-            if played && self.features.write(menu.prompt(), response, &mut row).is_ok() {
-                show(at, &row);
+            if *log_base == f64::NEG_INFINITY {
+                continue;
+            }
+            let start = rows.len();
+            rows.resize(start + dim, 0.0);
+            if self.features.write(menu.prompt(), response, &mut rows[start..]).is_ok() {
+                positions.push(at);
+            } else {
+                rows.truncate(start);
             }
         }
+        center(&mut rows, dim);
+        for x in &mut rows {
+            *x = x.clamp(-LARGEST_FEATURE, LARGEST_FEATURE);
+        }
+        (positions, rows)
     }
 }
 
 impl Policy for LogLinearPolicy {
     fn distribution(&self, menu: Menu<'_>) -> Distribution {
         let base = self.base.distribution(menu);
+        let (positions, rows) = self.rows(menu, &base);
+        let LogLinearParameters { weights, temperature } = &self.parameters;
+        let scores: Vec<f64> =
+            rows.chunks_exact(weights.len()).map(|row| dot(row, weights)).collect();
+        let best = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let mut logits = vec![f64::NEG_INFINITY; menu.len()];
-        self.for_each_row(menu, &base, |at, row| {
-            let score: f64 = row.iter().zip(&self.parameters.weights).map(|(x, w)| x * w).sum();
-            let score = score / self.parameters.temperature;
-            logits[at] = base.log_probabilities()[at] + score.clamp(-LARGEST_SCORE, LARGEST_SCORE);
-        });
+        for (at, score) in positions.into_iter().zip(scores) {
+            // Differences first: at low temperatures the scores themselves may be beyond numbers.
+            let below = (score - best) / temperature;
+            logits[at] = base.log_probabilities()[at] + below.max(-LARGEST_DIFFERENCE);
+        }
         // No logit: nothing that the base plays has features.
         Distribution::from_logits(logits).unwrap_or(base)
     }
@@ -156,12 +173,17 @@ impl ParametrizedPolicy for LogLinearPolicy {
         &self.parameters.weights
     }
 
+    /// Values beyond ±1e100 are held there, so that scores are finite.
+    ///
     /// # Panics
-    /// If the number of the parameters differs, or one is not finite.
-    fn with_parameters(&self, parameters: Vec<f64>) -> Self {
+    /// If the number of the parameters differs, or one is not a number.
+    fn with_parameters(&self, mut parameters: Vec<f64>) -> Self {
         assert_eq!(parameters.len(), self.parameters.weights.len(), "one parameter a feature");
+        for parameter in &mut parameters {
+            *parameter = parameter.clamp(-LARGEST_WEIGHT, LARGEST_WEIGHT);
+        }
         let parameters = LogLinearParameters::new(parameters, self.parameters.temperature)
-            .expect("finite parameters");
+            .expect("parameters are numbers");
         Self { parameters, ..self.clone() }
     }
 
@@ -175,13 +197,13 @@ impl ParametrizedPolicy for LogLinearPolicy {
         assert_eq!(gradient.len(), self.parameters.weights.len(), "one entry a parameter");
         let base = self.base.distribution(menu);
         let played = self.distribution(menu).probabilities();
-        let mut total = 0.0;
-        self.for_each_row(menu, &base, |at, _| total += coefficients[at]);
-        self.for_each_row(menu, &base, |at, row| {
+        let (positions, rows) = self.rows(menu, &base);
+        let total: f64 = positions.iter().map(|&at| coefficients[at]).sum();
+        for (at, row) in positions.into_iter().zip(rows.chunks_exact(gradient.len())) {
             let share = (coefficients[at] - total * played[at]) / self.parameters.temperature;
             for (gradient, x) in gradient.iter_mut().zip(row) {
                 *gradient += share * x;
             }
-        });
+        }
     }
 }

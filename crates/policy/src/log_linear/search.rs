@@ -8,10 +8,11 @@
 //! taken anew where they contract badly all the same, and from more targets where that does not help.
 
 use super::LogLinearError;
-use super::ball::{self, Step, dot, norm};
+use super::ball::{self, dot, norm};
 use super::certificate;
 use super::curvature::Curvature;
-use super::design::{Block, Design, Loss};
+use super::design::{Design, Loss};
+use super::sample::Sample;
 use nlhf_core::FitStatus;
 
 const MAX_ITERATIONS: usize = 200;
@@ -25,6 +26,14 @@ const SAMPLE_TOLERANCE: f64 = 1e-6;
 const CONTRACTION: f64 = 0.1;
 /// Where the model foresees less than this, in nats, a bad contraction is a fault of the sample and not of the distance.
 const NEAR: f64 = 1e-2;
+/// Bad contractions of a Hessian just taken after which it is taken from more targets, however far the minimum is.
+const PATIENCE: usize = 3;
+/// No step leads farther: products with features are finite.
+const LARGEST_RADIUS: f64 = 1e300;
+/// Weights whose norm is less than the radius by this, relative to it, are on the sphere.
+const ON_SPHERE: f64 = 1e-9;
+/// The least share of a step: one across the whole ball may have to shrink to one that changes scores by one.
+const SHORTEST: f64 = 1e-25;
 
 /// Where the search ended.
 pub(super) struct Found {
@@ -50,16 +59,18 @@ pub(super) fn minimize(
 ) -> Result<Found, LogLinearError> {
     let [many, few] = SAMPLE.map(|each| each * design.dim);
     let mut stride = design.stride(many.min(SAMPLE_SIZE).max(few));
-    let all = design.sample(1);
+    let all = Sample::all(design);
+    // The bounds are over the whole ball, steps stay where scores are finite.
+    let reach = radius.min(LARGEST_RADIUS);
     let theta = match start {
-        Some(start) => drawn_in(start, radius),
-        None if stride > 1 => sample_minimum(design, stride, radius)?,
+        Some(start) => drawn_in(start, reach),
+        None if stride > 1 => sample_minimum(design, stride, reach)?,
         None => vec![0.0; design.dim],
     };
     let loss = finite(design.loss(&all, &theta))?;
     let mut point = Point { theta, loss, whole: true };
     let mut kept: Option<Plan<'_>> = None;
-    let (mut iterations, mut flat, mut least) = (0, 0, f64::INFINITY);
+    let (mut iterations, mut flat, mut misled, mut least) = (0, 0, 0, f64::INFINITY);
     loop {
         let cheap = certificate::cheap(design, &point.theta, &point.loss, radius);
         // The Hessian of the last step, as long as it does.
@@ -67,21 +78,24 @@ pub(super) fn minimize(
         let foreseen = last.as_ref().map_or(f64::INFINITY, |last| last.foreseen);
         let fresh = last.as_ref().is_some_and(|last| last.fresh);
         let again = last
-            .map(|last| Plan::new(design, last.model, &point, radius, false))
-            .transpose()?
+            .map(|last| Plan::new(design, last.model, &point, reach, false))
             .filter(|again| point.whole && again.foreseen <= CONTRACTION * foreseen);
         let plan = match again {
             Some(plan) => plan,
             None if cheap <= tolerance => {
-                return Ok(Found::new(point, cheap, false, iterations, FitStatus::Converged));
+                return Ok(Found::new(point, cheap, reach, iterations, FitStatus::Converged));
             }
             None => {
-                if fresh && point.whole && foreseen < NEAR {
-                    // The sample knows too little of the rest.
-                    stride = (stride / 4).max(1);
+                if fresh && point.whole {
+                    misled += 1;
+                    if foreseen < NEAR || misled == PATIENCE {
+                        // The sample knows too little of the rest.
+                        stride = (stride / 4).max(1);
+                        misled = 0;
+                    }
                 }
-                let model = Curvature::new(design, design.sample(stride), &point.theta);
-                Plan::new(design, model, &point, radius, true)?
+                let model = Curvature::new(design, Sample::of(design, stride), &point.theta);
+                Plan::new(design, model, &point, reach, true)
             }
         };
         // What the model foresees is about the least that the bound can be: no need to look at it before.
@@ -100,16 +114,15 @@ pub(super) fn minimize(
         } else {
             None
         };
-        let binds = plan.step.multiplier > 0.0;
         let next = match status {
-            None => descend(design, &all, &point, &plan.step.step, plan.slope)?,
+            None => descend(design, &all, &point, &plan.step, plan.slope),
             Some(_) => None,
         };
         let Some(next) = next else {
             let status = status.unwrap_or(FitStatus::Stalled);
             let Point { theta, loss, .. } = &point;
             bound = bound.min(certificate::excess(design, &plan.model, theta, loss, radius));
-            return Ok(Found::new(point, bound, binds, iterations, status));
+            return Ok(Found::new(point, bound, reach, iterations, status));
         };
         iterations += 1;
         let progress = next.loss.value < point.loss.value - slack(point.loss.value);
@@ -124,16 +137,19 @@ pub(super) fn minimize(
 }
 
 impl Found {
-    fn new(point: Point, bound: f64, binds: bool, iterations: usize, status: FitStatus) -> Self {
-        let (weights, value) = (point.theta, point.loss.value);
-        Self { weights, value, bound, ball_binds: binds, iterations, status }
+    fn new(point: Point, bound: f64, radius: f64, iterations: usize, status: FitStatus) -> Self {
+        let Point { theta, loss, .. } = point;
+        // On the sphere, with a loss that falls outward.
+        let ball_binds =
+            norm(&theta) >= radius * (1.0 - ON_SPHERE) && dot(&loss.gradient, &theta) < 0.0;
+        Self { weights: theta, value: loss.value, bound, ball_binds, iterations, status }
     }
 }
 
 /// A step from a point.
 struct Plan<'a> {
     model: Curvature<'a>,
-    step: Step,
+    step: Vec<f64>,
     /// ∇f·u.
     slope: f64,
     /// The decrease that the model foresees.
@@ -143,18 +159,12 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(
-        design: &Design,
-        model: Curvature<'a>,
-        point: &Point,
-        radius: f64,
-        fresh: bool,
-    ) -> Result<Self, LogLinearError> {
+    fn new(design: &Design, model: Curvature<'a>, point: &Point, radius: f64, fresh: bool) -> Self {
         let gradient = &point.loss.gradient;
-        let step = ball::step(&model, &design.scales, &point.theta, gradient, radius)?;
-        let slope = dot(gradient, &step.step);
-        let foreseen = -slope - 0.5 * ball::curve(&model.matrix, &design.scales, &step.step);
-        Ok(Self { model, step, slope, foreseen, fresh })
+        let step = ball::step(&model, &design.scales, &point.theta, gradient, radius);
+        let slope = dot(gradient, &step);
+        let foreseen = -slope - 0.5 * ball::curve(&model.matrix, &design.scales, &step);
+        Self { model, step, slope, foreseen, fresh }
     }
 }
 
@@ -171,17 +181,17 @@ fn drawn_in(mut start: Vec<f64>, radius: f64) -> Vec<f64> {
 
 /// The minimum over the sample, roughly.
 fn sample_minimum(design: &Design, stride: usize, radius: f64) -> Result<Vec<f64>, LogLinearError> {
-    let sample = design.sample(stride);
+    let sample = Sample::of(design, stride);
     let theta = vec![0.0; design.dim];
     let loss = finite(design.loss(&sample, &theta))?;
     let mut point = Point { theta, loss, whole: true };
     for _ in 0..MAX_ITERATIONS {
         let model = Curvature::new(design, sample.clone(), &point.theta);
-        let plan = Plan::new(design, model, &point, radius, true)?;
+        let plan = Plan::new(design, model, &point, radius, true);
         if plan.foreseen <= SAMPLE_TOLERANCE {
             break;
         }
-        match descend(design, &sample, &point, &plan.step.step, plan.slope)? {
+        match descend(design, &sample, &point, &plan.step, plan.slope) {
             Some(next) => point = next,
             None => break,
         }
@@ -205,18 +215,21 @@ struct Point {
 /// The point along a step where the loss fell enough; nothing if it falls nowhere.
 fn descend(
     design: &Design,
-    blocks: &[&Block],
+    sample: &Sample<'_>,
     point: &Point,
     step: &[f64],
     slope: f64,
-) -> Result<Option<Point>, LogLinearError> {
+) -> Option<Point> {
     let Point { theta, loss, .. } = point;
     let mut length = 1.0;
-    while length > 1e-10 {
+    while length > SHORTEST {
         let next: Vec<f64> = theta.iter().zip(step).map(|(x, u)| x + length * u).collect();
-        let reached = finite(design.loss(blocks, &next))?;
+        let Ok(reached) = finite(design.loss(sample, &next)) else {
+            length *= 0.1;
+            continue;
+        };
         if reached.value <= loss.value + 1e-4 * length * slope + slack(loss.value) {
-            return Ok(Some(Point { theta: next, loss: reached, whole: length >= 1.0 }));
+            return Some(Point { theta: next, loss: reached, whole: length >= 1.0 });
         }
         // The minimum of the cubic with the values and slopes of both ends.
         let (before, after) = (slope * length, dot(&reached.gradient, step) * length);
@@ -225,7 +238,7 @@ fn descend(
         let share = 1.0 - (after + root - bend) / (after - before + 2.0 * root);
         length *= if share.is_finite() { share.clamp(0.05, 0.6) } else { 0.5 };
     }
-    Ok(None)
+    None
 }
 
 fn finite(loss: Loss) -> Result<Loss, LogLinearError> {

@@ -124,6 +124,7 @@ fn parameters_keep_every_bit_and_are_checked_when_read() {
     for (text, reason) in [
         (r#"{"weights":[1.0],"temperature":0.0}"#, "temperature must be positive"),
         (r#"{"weights":[1.0],"temperature":1.0,"norm":2}"#, "unknown field"),
+        (r#"{"weights":[1e101],"temperature":1.0}"#, "within 1e100"),
         (r#"{"weights":[null],"temperature":1.0}"#, "null"),
     ] {
         let error = serde_json::from_str::<LogLinearParameters>(text).unwrap_err().to_string();
@@ -146,6 +147,8 @@ fn settings_are_checked() {
         let refused = new(config().with_temperature(bad));
         assert!(matches!(refused, Some(LogLinearError::Temperature { .. })));
     }
+    let refused = new(config().with_max_norm(1.1e100));
+    assert!(matches!(refused, Some(LogLinearError::MaxNorm { .. })), "{refused:?}");
     let refused = new(config().with_tolerance_nats(-1e-3));
     assert!(matches!(refused, Some(LogLinearError::Tolerance { .. })));
 }
