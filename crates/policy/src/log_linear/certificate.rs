@@ -27,8 +27,6 @@ use rayon::prelude::*;
 const FLAT: f64 = 1e-11;
 /// What rounding of H and of its eigenvalues may have added to them, relative to the largest.
 const OFF: f64 = 1e-13;
-/// From this τ on a sharper κ, which takes a pass over all features, makes a difference.
-const LARGE: f64 = 0.3;
 
 /// The least of the bounds, with what rounding may have done to it; never negative.
 pub(super) fn excess(
@@ -46,7 +44,7 @@ pub(super) fn excess(
     let moved: Vec<f64> = theta.iter().zip(&curvature.at).map(|(x, y)| x - y).collect();
     let moved = range(&curvature.sample, &moved);
     let mut bound = bound.min(curved(design, curvature, theta, loss, radius, 0.0, moved));
-    if pull > 0.0 {
+    if pull > 0.0 && room(pull, theta, radius) < bound {
         bound = bound.min(curved(design, curvature, theta, loss, radius, pull, moved));
     }
     bound
@@ -66,6 +64,17 @@ fn range(sample: &Sample<'_>, direction: &[f64]) -> f64 {
     let ranges: Vec<f64> =
         sample.blocks.par_iter().map(|(block, _)| block.range(direction)).collect();
     ranges.into_iter().fold(0.0, f64::max)
+}
+
+/// `λ(R² − ‖θ‖²)/2`.
+fn room(multiplier: f64, theta: &[f64], radius: f64) -> f64 {
+    if multiplier == 0.0 {
+        // Whatever the radius.
+        return 0.0;
+    }
+    let length = norm(theta);
+    let room = (radius - length) * (radius + length) + 8.0 * UNIT * radius * radius;
+    0.5 * multiplier * room.max(0.0)
 }
 
 /// The third bound at a λ; infinite where it says nothing.
@@ -90,12 +99,7 @@ fn curved(
         return f64::INFINITY;
     }
     let flat: Vec<usize> = (0..theta.len()).filter(|&k| values[k] <= FLAT * most).collect();
-    let (mut bound, mut faded) = (0.0, 1.0);
-    if multiplier > 0.0 {
-        let length = norm(theta);
-        let room = (radius - length) * (radius + length) + 8.0 * UNIT * radius * radius;
-        bound = 0.5 * multiplier * room.max(0.0);
-    }
+    let (mut bound, mut faded) = (room(multiplier, theta, radius), 1.0);
     if !flat.is_empty() {
         let basis =
             DMatrix::from_columns(&flat.iter().map(|&k| vectors.column(k)).collect::<Vec<_>>());
@@ -123,7 +127,7 @@ fn curved(
     let longest = (root.abs() * DVector::from_column_slice(&design.largest)).norm();
     let decrement = (&root * rest).norm() + longest * (summing + scoring);
     let mut tau = 2.0 * longest * decrement;
-    if tau >= LARGE {
+    if tau >= 1.0 {
         // Worth a look at each row.
         tau = 2.0 * design.longest(&root) * decrement;
     }

@@ -1,7 +1,7 @@
 //! The Hessian of the loss over a sample of the targets, each feature divided by its scale.
 //!
 //! ```text
-//! H = Σ_x ω_x Σ_a π_a (φ_a − φ̄_x)(φ_a − φ̄_x)' / Σ_x ω_x,   φ̄_x = Σ_a π_a φ_a,   x in the sample
+//! H = Σ_x F_x ω_x Σ_a π_a (φ_a − φ̄_x)(φ_a − φ̄_x)',   φ̄_x = Σ_a π_a φ_a,   x in the sample, F_x how often it counts
 //! ```
 //! A sample turns well enough: Newton steps then contract by about `2 √(features / candidates)`. Divided by the most that a
 //! block counts it is a lower bound of the whole Hessian, whose other terms are positive semidefinite.
