@@ -8,12 +8,9 @@ classes for all of them, each prompt with one right class: there the model is sc
 The loss is the mean KL divergence from the wanted to the played distributions, by one function for all candidates of this side.
 """
 
-import json
-import sys
-
 import numpy as np
 
-from preference import THREADS, path_of, run
+from preference import THREADS, path_of, serve
 
 # A projection that leaves 1e-6 of gradient leaves less than 1e-9 nats.
 GRADIENT = 1e-6
@@ -135,22 +132,5 @@ def load(candidate, job):
     return fits[library], loss
 
 
-def main():
-    fit = loss = None
-    for line in sys.stdin:
-        request = json.loads(line)
-        if request["command"] == "generate":
-            generate(request["job"])
-            reply = {}
-        elif request["command"] == "load":
-            fit, loss = load(request["candidate"], request["job"])
-            reply = {}
-        elif request["command"] == "run":
-            reply = run(fit, loss, request["seconds"])
-        else:
-            raise ValueError(f"there is no command {request['command']}")
-        print(json.dumps(reply), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    serve(generate, load)

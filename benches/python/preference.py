@@ -319,7 +319,8 @@ def run(fit, loss, seconds):
     return {"wall": spent / passes, "cpu": cpu / passes, "loss": loss(found), "memory": peak_memory()}
 
 
-def main():
+def serve(generate, load):
+    """Answers the requests that are read, one a line, until there are no more."""
     fit = loss = None
     for line in sys.stdin:
         request = json.loads(line)
@@ -337,4 +338,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    serve(generate, load)

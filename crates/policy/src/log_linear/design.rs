@@ -11,10 +11,10 @@
 use super::LogLinearError;
 use super::rows::{LARGEST_FEATURE, center, combine, dot};
 use super::sample::Sample;
+use crate::shares::{Share, shares};
 use nalgebra::{DMatrix, DMatrixView};
 use nlhf_core::{FeatureMap, Policy, ProjectionError, Target};
 use rayon::prelude::*;
-use std::cmp::Ordering;
 
 /// Features of this many prompts and their number make a block: 256 KiB at eight candidates a prompt.
 const PROMPT_FEATURES: usize = 4096;
@@ -73,26 +73,13 @@ impl Design {
         targets: &[Target<'_>],
     ) -> Result<Self, ProjectionError> {
         let dim = features.dim();
-        for target in targets {
-            let (prompt, required) = (target.menu.prompt(), target.menu.len());
-            let given = target.distribution.len();
-            if required != given {
-                return Err(ProjectionError::Shape { prompt, required, given });
-            }
-        }
-        let mut sorted: Vec<&Target<'_>> = targets.iter().collect();
-        sorted.sort_by(|a, b| order(a, b));
-        // Divided by the largest first, so that the sum is finite.
-        let most = sorted.iter().map(|target| target.weight.get()).fold(0.0, f64::max);
-        let total: f64 = sorted.iter().map(|target| target.weight.get() / most).sum();
-        // What is zero beside the others counts for nothing, whatever it says.
-        sorted.retain(|target| target.weight.get() / most / total > 0.0);
-        let mut blocks: Vec<Block> = sorted
+        let shares = shares(targets)?;
+        let mut blocks: Vec<Block> = shares
             .par_chunks((PROMPT_FEATURES / dim).clamp(1, 256))
-            .map(|targets| {
-                let mut block = Block::new(dim, targets);
-                for target in targets {
-                    block.add(features, base, target, target.weight.get() / most / total)?;
+            .map(|shares| {
+                let mut block = Block::new(dim, shares);
+                for Share { target, share } in shares {
+                    block.add(features, base, target, *share)?;
                 }
                 Ok(block)
             })
@@ -187,23 +174,9 @@ fn unit(largest: f64) -> Option<f64> {
     (!usual).then(|| largest.log2().floor().exp2())
 }
 
-/// By prompt; among several targets of one prompt by whatever tells them apart.
-fn order(a: &Target<'_>, b: &Target<'_>) -> Ordering {
-    let logs = |target: &Target<'_>| {
-        let logs = target.distribution.log_probabilities().iter();
-        logs.map(|x| x.to_bits()).collect::<Vec<u64>>()
-    };
-    a.menu
-        .prompt()
-        .cmp(&b.menu.prompt())
-        .then_with(|| a.menu.responses().cmp(b.menu.responses()))
-        .then_with(|| logs(a).cmp(&logs(b)))
-        .then_with(|| a.weight.get().total_cmp(&b.weight.get()))
-}
-
 impl Block {
-    fn new(dim: usize, targets: &[&Target<'_>]) -> Self {
-        let n_rows = targets.iter().map(|target| target.menu.len()).sum::<usize>();
+    fn new(dim: usize, shares: &[Share<'_>]) -> Self {
+        let n_rows = shares.iter().map(|share| share.target.menu.len()).sum::<usize>();
         Self {
             rows: Vec::with_capacity(n_rows * dim),
             largest: vec![0.0; dim],

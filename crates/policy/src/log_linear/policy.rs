@@ -149,8 +149,15 @@ impl LogLinearPolicy {
     }
 }
 
-impl Policy for LogLinearPolicy {
-    fn distribution(&self, menu: Menu<'_>) -> Distribution {
+/// What is played on a menu, and whatever scores had a say in it: positions in the menu, and centered features.
+struct OnMenu {
+    played: Distribution,
+    positions: Vec<usize>,
+    rows: Vec<f64>,
+}
+
+impl LogLinearPolicy {
+    fn on(&self, menu: Menu<'_>) -> OnMenu {
         let base = self.base.distribution(menu);
         let (positions, rows) = self.rows(menu, &base);
         let LogLinearParameters { weights, temperature } = &self.parameters;
@@ -158,13 +165,19 @@ impl Policy for LogLinearPolicy {
             rows.chunks_exact(weights.len()).map(|row| dot(row, weights)).collect();
         let best = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let mut logits = vec![f64::NEG_INFINITY; menu.len()];
-        for (at, score) in positions.into_iter().zip(scores) {
+        for (&at, score) in positions.iter().zip(scores) {
             // Differences first: at low temperatures the scores themselves may be beyond numbers.
             let below = (score - best) / temperature;
             logits[at] = base.log_probabilities()[at] + below.max(-LARGEST_DIFFERENCE);
         }
         // No logit: nothing that the base plays has features.
-        Distribution::from_logits(logits).unwrap_or(base)
+        OnMenu { played: Distribution::from_logits(logits).unwrap_or(base), positions, rows }
+    }
+}
+
+impl Policy for LogLinearPolicy {
+    fn distribution(&self, menu: Menu<'_>) -> Distribution {
+        self.on(menu).played
     }
 }
 
@@ -195,9 +208,8 @@ impl ParametrizedPolicy for LogLinearPolicy {
     ) {
         assert_eq!(coefficients.len(), menu.len(), "one coefficient a response");
         assert_eq!(gradient.len(), self.parameters.weights.len(), "one entry a parameter");
-        let base = self.base.distribution(menu);
-        let played = self.distribution(menu).probabilities();
-        let (positions, rows) = self.rows(menu, &base);
+        let OnMenu { played, positions, rows } = self.on(menu);
+        let played = played.probabilities();
         let total: f64 = positions.iter().map(|&at| coefficients[at]).sum();
         for (at, row) in positions.into_iter().zip(rows.chunks_exact(gradient.len())) {
             let share = (coefficients[at] - total * played[at]) / self.parameters.temperature;
