@@ -55,8 +55,6 @@ enum PolicyKind {
     Neural,
 }
 
-const STEPS: usize = 100;
-
 impl PolicyKind {
     /// As it is written on the command line.
     fn name(self) -> String {
@@ -124,9 +122,9 @@ impl PolicyArgs {
         Ok(())
     }
 
-    /// Steps at most within a class that cannot play the equilibria.
-    pub(crate) fn steps(&self) -> usize {
-        self.policy_steps.unwrap_or(STEPS)
+    /// Steps at most within a class that cannot play the equilibria; none are given where the learner's default stands.
+    pub(crate) fn steps(&self) -> Option<usize> {
+        self.policy_steps
     }
 
     /// Whether it is the table, which plays no other prompts.

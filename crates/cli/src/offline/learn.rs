@@ -179,15 +179,17 @@ impl Learn<'_> {
         C::Policy: Written,
     {
         let (problem, menus) = (self.problem, &self.problem.dataset.menus);
-        let config = OfflineConfig::default()
+        let mut config = OfflineConfig::default()
             .with_eta(self.args.game.eta)
             .with_scale(self.args.game.scale.into())
             .with_pessimism(self.args.pessimism.into())
-            .with_in_class_projections(self.args.policy.steps())
             .with_seed(SeedTree::new(self.global.seed));
+        if let Some(steps) = self.args.policy.steps() {
+            config = config.with_in_class_projections(steps);
+        }
         let total = menus.len() as u64;
         let mut bar = Progress::new(self.global, total, "prompts");
-        let mut class_bar = Progress::new(self.global, self.args.policy.steps() as u64, "steps");
+        let mut class_bar = Progress::new(self.global, config.in_class_projections as u64, "steps");
         let mut watch = |event: &OfflineEvent| {
             match event {
                 OfflineEvent::Fitted => bar.update(0, "solving"),

@@ -85,8 +85,10 @@ impl PlanArgs {
             .with_eta(args.game.eta)
             .with_scale(args.game.scale.into())
             .with_budget(rounds, labels)
-            .with_in_class_projections(args.policy.steps())
             .with_seed(SeedTree::new(seed));
+        if let Some(steps) = args.policy.steps() {
+            config = config.with_in_class_projections(steps);
+        }
         config.label_budget = self.budget;
         config.target_bound = self.target_bound;
         if self.returned == ReturnedArg::Last {
